@@ -1,0 +1,1 @@
+"""What the application hands to a request: settings, session, page, services, and the middleware around it."""

@@ -1,0 +1,16 @@
+"""The health service of a request."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api.dependencies.database import SessionDep
+from api.services.health import HealthService
+
+
+def get_health_service(session: SessionDep, request: Request) -> HealthService:
+    """Make the service."""
+    return HealthService(session, old_revisions=request.state.old_revisions)
+
+
+HealthServiceDep = Annotated[HealthService, Depends(get_health_service)]

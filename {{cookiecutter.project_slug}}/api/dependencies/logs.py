@@ -1,0 +1,60 @@
+"""One line an event: JSON in production, plain text in development, the request id in each."""
+
+import json
+import logging.config
+from datetime import UTC, datetime
+
+from api.dependencies.request_id import current_request_id
+
+
+class PlainFormatter(logging.Formatter):
+    """Lines for a terminal; a line break from outside can't begin a line of its own."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-8s %(name)s: %(message)s", datefmt="%H:%M:%S")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Add what the event carries, and the request id."""
+        fields = {**getattr(record, "fields", {}), "request_id": current_request_id.get()}
+        extra = " ".join(f"{name}={value}" for name, value in fields.items() if value is not None)
+        return f"{super().format(record)} {extra}".rstrip()
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line, for a machine that collects logs."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write time (UTC), level, logger, message, request id, what the event carries, and a traceback where it has one."""
+        event = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            "request_id": current_request_id.get(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            event["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(event, default=str)
+
+
+def configure_logging(level: str, *, as_json: bool) -> None:
+    """Send every logger's lines through one handler, the servers' included; the access lines are ours alone."""
+    to_root = {"handlers": [], "propagate": True}
+    silent = {"handlers": [], "propagate": False}
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {"line": {"()": JsonFormatter if as_json else PlainFormatter}},
+            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+            "root": {"level": level, "handlers": ["stderr"]},
+            "loggers": {
+                "alembic": {"level": "WARNING"},
+                "gunicorn.error": to_root,
+                "uvicorn": to_root,
+                "uvicorn.error": to_root,
+                "uvicorn.access": silent,
+            },
+        }
+    )

@@ -1,0 +1,9 @@
+"""Which part of a list a request asks for."""
+
+from typing import Annotated
+
+from fastapi import Query
+
+from api.schemas.pagination import PageRequest
+
+PageDep = Annotated[PageRequest, Query()]

@@ -1,0 +1,105 @@
+"""Settings, read once from the environment and from `.env`; the environment wins."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, PlainValidator, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+DRIVERS = {
+    # option: database=postgresql
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+    # end: database=postgresql
+    "sqlite": "sqlite+aiosqlite",
+}
+"""The asynchronous driver that serves each plain database URL."""
+
+SHORTEST_SECRET = 32
+"""Characters of the weakest secret that production accepts."""
+
+
+def read_database_url(value: str | URL) -> URL:
+    """Name the driver in a plain URL.
+
+    Raises:
+        ValueError: where the URL can't be read or names another database.
+    """
+    try:
+        url = make_url(value)
+    except ArgumentError:
+        message = "not a database URL"
+        raise ValueError(message) from None
+    scheme = url.get_backend_name()
+    if scheme not in DRIVERS:
+        message = f"{scheme}:// is not served here; use one of {', '.join(f'{name}://' for name in DRIVERS)}"
+        raise ValueError(message)
+    # option: database=postgresql
+    if "sslmode" in url.query:  # libpq's name for what asyncpg calls ssl
+        url = url.update_query_dict({"ssl": url.query["sslmode"]}).difference_update_query(["sslmode"])
+    # end: database=postgresql
+    return url.set(drivername=DRIVERS[scheme])
+
+
+def read_list(value: object) -> object:
+    """Split `a, b` into a list; a list stays as it is."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+class Settings(BaseSettings):
+    """Every setting of the backend; the README explains them in a table.
+
+    Raises:
+        ValidationError: where a value is wrong, or too weak for production.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    environment: Literal["development", "production"] = "development"
+    database_url: Annotated[URL, PlainValidator(read_database_url)] | None = None
+    sqlite_file: Path = Path("app.db")
+    database_pool_size: int = Field(default=20, ge=1)
+    database_max_overflow: int = Field(default=0, ge=0)
+    database_timeout: float = Field(default=5.0, gt=0)
+    secret_key: SecretStr | None = None
+    cors_origins: Annotated[list[str], NoDecode, BeforeValidator(read_list)] = []
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+
+    @property
+    def in_production(self) -> bool:
+        """Whether real users are served."""
+        return self.environment == "production"
+
+    @model_validator(mode="after")
+    def _is_fit_for_production(self) -> Self:
+        if self.in_production and (complaints := list(self._production_complaints())):
+            raise ValueError("; ".join(complaints))
+        return self
+
+    def _production_complaints(self) -> Iterator[str]:
+        if self.secret_key is None or len(self.secret_key.get_secret_value()) < SHORTEST_SECRET:
+            yield f"SECRET_KEY: production needs one of at least {SHORTEST_SECRET} characters"
+        # option: database=postgresql
+        if self.database_url is None:
+            yield "DATABASE_URL: production needs one"
+        # end: database=postgresql
+
+
+def load_settings() -> Settings:
+    """Read the settings.
+
+    Raises:
+        SystemExit: naming each wrong setting and its rule, but not its value, which may be secret.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        complaints = [": ".join([*(str(part).upper() for part in e["loc"]), e["msg"]]) for e in error.errors()]
+        raise SystemExit("\n".join(["The settings are not usable:", *complaints])) from None

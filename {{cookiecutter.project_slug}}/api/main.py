@@ -1,0 +1,74 @@
+"""The assembly: `create_app` puts the rooms together, and `app` is what a server starts."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypedDict
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+from api import DESCRIPTION, TITLE, VERSION
+from api.dependencies import migrations
+from api.dependencies.access_log import AccessLog
+from api.dependencies.database import Database
+from api.dependencies.logs import configure_logging
+from api.dependencies.request_id import RequestId
+from api.dependencies.settings import Settings, load_settings
+from api.routers import (
+    budgets,  # option: example
+    health,
+    problems,
+    transactions,  # option: example
+)
+
+MAX_BODY_SIZE = 1024 * 1024
+"""The largest request body in bytes; a larger one is answered with 413."""
+
+
+class State(TypedDict):
+    """What lives as long as the application and is handed to every request."""
+
+    database: Database
+    old_revisions: frozenset[str | None]
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Make the application; it opens no connection before it is started.
+
+    Raises:
+        SystemExit: where `settings` are left to the environment and it holds wrong ones.
+    """
+    settings = settings or load_settings()
+    configure_logging(settings.log_level, as_json=settings.in_production)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+        if settings.database_url is None:
+            await asyncio.to_thread(migrations.upgrade, settings)
+        async with Database(settings) as database:
+            yield State(database=database, old_revisions=migrations.old_revisions())
+
+    app = problems.ProblemDetailsAPI(
+        title=TITLE, description=DESCRIPTION, version=VERSION, lifespan=lifespan, max_body_size=MAX_BODY_SIZE
+    )
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["Location", "Retry-After", "X-Request-ID"],
+        )
+    app.add_middleware(AccessLog)
+    app.add_middleware(RequestId)
+    problems.install(app)
+    app.include_router(health.router)
+    # option: example
+    app.include_router(budgets.router)
+    app.include_router(transactions.router)
+    # end: example
+    return app
+
+
+app = create_app()

@@ -1,0 +1,38 @@
+"""Budgets."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+from uuid_utils.compat import uuid7
+
+from api.models.base import Base
+
+if TYPE_CHECKING:
+    from api.models.transactions import Transaction
+
+
+class Budget(Base):
+    """A limit, and what has been spent of it.
+
+    `spent` is the sum of the transactions' amounts. It stands here, so that spending is one conditional update of one
+    row: the limit holds however many spend at once, and however many transactions there are.
+    """
+
+    __tablename__ = "budgets"
+    __table_args__ = (
+        UniqueConstraint("name"),
+        CheckConstraint('"limit" > 0', name="limit_is_positive"),
+        CheckConstraint('spent BETWEEN 0 AND "limit"', name="spent_is_within_limit"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    name: Mapped[str] = mapped_column(String(80))
+    limit: Mapped[Decimal]
+    spent: Mapped[Decimal] = mapped_column(default=Decimal(0))
+
+    transactions: Mapped[list["Transaction"]] = relationship(
+        back_populates="budget", cascade="all, delete-orphan", passive_deletes=True, lazy="raise"
+    )

@@ -1,0 +1,1 @@
+"""How the world reaches us: paths and methods in, responses and problems out."""

@@ -1,0 +1,118 @@
+"""Every error as a problem after RFC 9457: our own, the framework's, and the unforeseen."""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from api.dependencies.request_id import HEADER, current_request_id
+from api.schemas.problems import InvalidPart, Problem
+from api.services.errors import ConflictError, NotFoundError, ServiceError, UnavailableError
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+STATUS_BY_KIND: dict[type[ServiceError], HTTPStatus] = {
+    NotFoundError: HTTPStatus.NOT_FOUND,
+    ConflictError: HTTPStatus.CONFLICT,
+    UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+RETRY_AFTER = {"Retry-After": "1"}
+"""Seconds after which an outage is worth another try."""
+
+
+class ProblemDetailsAPI(FastAPI):
+    """An application whose OpenAPI page gives problems their own media type, which FastAPI can't be told."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Describe the API."""
+        if self.openapi_schema is None:
+            paths: dict[str, dict[str, dict[str, Any]]] = super().openapi()["paths"]
+            for operation in (operation for path in paths.values() for operation in path.values()):
+                for status, response in operation["responses"].items():
+                    if int(status) >= HTTPStatus.BAD_REQUEST:
+                        response["content"] = {MEDIA_TYPE: response["content"]["application/json"]}
+        return super().openapi()
+
+
+def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+    """Name the problems that a route may answer with, for the OpenAPI page."""
+    return {status.value: {"model": Problem, "description": status.phrase} for status in statuses}
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of `app` with a problem."""
+    app.exception_handler(ServiceError)(on_service_error)
+    app.exception_handler(RequestValidationError)(on_invalid_request)
+    app.exception_handler(HTTPException)(on_http_exception)
+    app.exception_handler(Exception)(on_unforeseen)
+
+
+async def on_service_error(request: Request, error: ServiceError) -> Response:
+    """Find the status of the error's kind."""
+    status = next(status for kind, status in STATUS_BY_KIND.items() if isinstance(error, kind))
+    unavailable = isinstance(error, UnavailableError)
+    if unavailable:
+        logger.warning("unavailable: %s (%s)", error, error.__cause__)
+    return _answer(
+        request,
+        status,
+        type_=f"urn:problem:{error.code}",
+        title=error.title,
+        detail=error.detail,
+        headers=RETRY_AFTER if unavailable else None,
+    )
+
+
+async def on_invalid_request(request: Request, error: RequestValidationError) -> Response:
+    """Say what is wrong, without repeating what was sent: it may be secret."""
+    errors = [InvalidPart.model_validate(part) for part in error.errors()]
+    return _answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, detail="The request is not valid.", errors=errors)
+
+
+async def on_http_exception(request: Request, error: HTTPException) -> Response:
+    """Give the framework's own errors the same shape."""
+    return _answer(request, HTTPStatus(error.status_code), detail=error.detail, headers=error.headers)
+
+
+async def on_unforeseen(request: Request, _: Exception) -> Response:
+    """Give nothing away; the server logs the traceback.
+
+    Starlette answers these outside all middleware, so that the request id is added here.
+    """
+    request_id = current_request_id.get()
+    return _answer(
+        request,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        detail="Something went wrong on our side.",
+        headers={HEADER: request_id} if request_id else None,
+    )
+
+
+def _answer(
+    request: Request,
+    status: HTTPStatus,
+    *,
+    detail: str,
+    type_: str = "about:blank",
+    title: str | None = None,
+    errors: list[InvalidPart] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    problem = Problem(
+        type=type_,
+        title=title or status.phrase,
+        status=status,
+        detail=detail,
+        instance=request.url.path,
+        request_id=current_request_id.get(),
+        errors=errors,
+    )
+    content = problem.model_dump_json(exclude_none=True)
+    return Response(content, status, headers, MEDIA_TYPE)

@@ -1,0 +1,1 @@
+"""The words we exchange: shapes and rules of requests and responses."""

@@ -1,0 +1,19 @@
+"""Who answers, and how it is."""
+
+from typing import Literal
+
+from pydantic import BaseModel
+
+
+class About(BaseModel):
+    """Which backend this is, and where its documentation lies."""
+
+    name: str
+    version: str
+    docs: str
+
+
+class Health(BaseModel):
+    """It works."""
+
+    status: Literal["ok"] = "ok"

@@ -1,0 +1,1 @@
+"""What we decide: the business rules, between routers and models."""

@@ -1,0 +1,40 @@
+"""What can go wrong: kinds of errors, which know no status code. Each entity's own errors stand beside its service."""
+
+from typing import ClassVar
+
+
+class ServiceError(Exception):
+    """What was asked can't be done; `code` names the reason for programs, `title` and `detail` for people."""
+
+    code: ClassVar[str]
+    title: ClassVar[str]
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class NotFoundError(ServiceError):
+    """It isn't there, or not for the one who asks."""
+
+
+class ConflictError(ServiceError):
+    """It contradicts what is there."""
+
+
+class UnavailableError(ServiceError):
+    """It can't be done now, but perhaps soon."""
+
+
+class DatabaseUnavailableError(UnavailableError):
+    """The database can't be reached, or doesn't answer in time."""
+
+    code = "database-unavailable"
+    title = "The database is not available"
+
+
+class SchemaBehindError(UnavailableError):
+    """The database's schema is older than the code."""
+
+    code = "schema-behind"
+    title = "The database's schema is behind"

@@ -1,0 +1,111 @@
+"""Transactions: what is spent never exceeds the limit of its budget."""
+
+from uuid import UUID
+
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.models import Budget, Transaction
+from api.schemas.pagination import Page, PageRequest
+from api.schemas.transactions import TransactionCreate, TransactionRead
+from api.services.budgets import BudgetService
+from api.services.errors import ConflictError, NotFoundError
+from api.services.pagination import PagedQuery
+
+
+class TransactionNotFoundError(NotFoundError):
+    """There is no such transaction in this budget."""
+
+    code = "transaction-not-found"
+    title = "No such transaction"
+
+    def __init__(self, transaction_id: UUID) -> None:
+        super().__init__(f"There is no transaction {transaction_id} in this budget.")
+
+
+class LimitExceededError(ConflictError):
+    """The budget has less left than the amount."""
+
+    code = "limit-exceeded"
+    title = "The budget's limit would be exceeded"
+
+
+_COLUMNS = (
+    Transaction.id,
+    Transaction.budget_id,
+    Transaction.amount,
+    Transaction.description,
+    Transaction.occurred_at,
+)
+_OF_BUDGET = select(*_COLUMNS).where(Transaction.budget_id == bindparam("budget_id"))
+_ONE = _OF_BUDGET.where(Transaction.id == bindparam("transaction_id"))
+_PAGE = PagedQuery(_OF_BUDGET.order_by(Transaction.occurred_at.desc(), Transaction.id.desc()), TransactionRead)
+_SPEND = (
+    update(Budget)
+    .where(Budget.id == bindparam("budget_id"), Budget.spent + bindparam("amount") <= Budget.limit)
+    .values(spent=Budget.spent + bindparam("amount"))
+    .returning(Budget.id)
+    .execution_options(synchronize_session=False)
+)
+
+
+class TransactionService:
+    """The rules of spending."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+        self._budgets = BudgetService(session)
+
+    async def create(self, budget_id: UUID, body: TransactionCreate) -> TransactionRead:
+        """Spend money of a budget.
+
+        Raises:
+            BudgetNotFoundError: where there is no such budget.
+            LimitExceededError: where less is left than the amount.
+        """
+        spending = {"budget_id": budget_id, "amount": body.amount}
+        if await self._session.scalar(_SPEND, spending) is None:
+            budget = await self._budgets.summarize(budget_id)
+            message = f"{body.amount:.2f} is more than the {budget.remaining:.2f} that is left."
+            raise LimitExceededError(message)
+        transaction = Transaction(budget_id=budget_id, **body.model_dump())
+        self._session.add(transaction)
+        await self._session.flush()
+        return TransactionRead.model_validate(transaction)
+
+    async def list(self, budget_id: UUID, page: PageRequest) -> Page[TransactionRead]:
+        """Read a page of a budget's transactions, newest first.
+
+        Raises:
+            BudgetNotFoundError: where there is no such budget.
+        """
+        transactions = await _PAGE.fetch(self._session, page, budget_id=budget_id)
+        if transactions.total == 0:
+            await self._budgets.get(budget_id)
+        return transactions
+
+    async def get(self, budget_id: UUID, transaction_id: UUID) -> TransactionRead:
+        """Read a transaction.
+
+        Raises:
+            TransactionNotFoundError: where the budget has none such.
+        """
+        keys = {"budget_id": budget_id, "transaction_id": transaction_id}
+        row = (await self._session.execute(_ONE, keys)).one_or_none()
+        if row is None:
+            raise TransactionNotFoundError(transaction_id)
+        return TransactionRead.model_validate(row)
+
+    async def delete(self, budget_id: UUID, transaction_id: UUID) -> None:
+        """Take a transaction back; its amount can be spent again.
+
+        Raises:
+            BudgetNotFoundError: where there is no such budget.
+            TransactionNotFoundError: where the budget has none such.
+        """
+        budget = await self._budgets.lock(budget_id)
+        transaction = await self._session.get(Transaction, transaction_id)
+        if transaction is None or transaction.budget_id != budget_id:
+            raise TransactionNotFoundError(transaction_id)
+        budget.spent -= transaction.amount
+        await self._session.delete(transaction)

@@ -1,0 +1,65 @@
+"""One application and one migrated database for all tests: SQLite, or PostgreSQL where TEST_DATABASE_URL names one."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from fastapi.testclient import TestClient
+
+from api.dependencies.database import Database
+from api.dependencies.migrations import PYPROJECT, upgrade
+from api.dependencies.settings import Settings, load_settings
+from api.main import create_app
+from api.models import Base
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Asynchronous tests run where the application runs."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of the tests alone: nothing else in the environment reaches them, and no `.env`."""
+    folder = tmp_path_factory.mktemp("settings")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for name in Settings.model_fields:
+            patch.delenv(name.upper(), raising=False)
+        patch.setenv("DATABASE_URL", os.environ.get("TEST_DATABASE_URL", ""))
+        patch.setenv("DATABASE_TIMEOUT", "30")
+        patch.setenv("SQLITE_FILE", str(folder / "test.db"))
+        return load_settings()
+
+
+@pytest.fixture(scope="session")
+def migrated(settings: Settings) -> Settings:
+    """Settings whose database was emptied and then brought up to date."""
+    command.downgrade(Config(toml_file=PYPROJECT, attributes={"settings": settings}), "base")
+    upgrade(settings)
+    return settings
+
+
+@pytest.fixture(scope="session")
+def application(migrated: Settings) -> Iterator[TestClient]:
+    """The application, started once."""
+    with TestClient(create_app(migrated)) as client:
+        yield client
+
+
+@pytest.fixture
+def client(application: TestClient) -> Iterator[TestClient]:
+    """A client of the application; what a test writes is gone after it."""
+    yield application
+    assert application.portal is not None
+    application.portal.call(empty, application.app_state["database"])
+
+
+async def empty(database: Database) -> None:
+    """Delete every row, children first."""
+    async with database.writing() as session:
+        for table in reversed(Base.metadata.sorted_tables):
+            await session.execute(table.delete())
