@@ -101,5 +101,5 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        complaints = [": ".join([*(str(part).upper() for part in e["loc"]), e["msg"]]) for e in error.errors()]
+        complaints = [": ".join([*(str(part).upper() for part in e["loc"]), e["msg"].removeprefix("Value error, ")]) for e in error.errors()]
         raise SystemExit("\n".join(["The settings are not usable:", *complaints])) from None
