@@ -1,11 +1,16 @@
 """Two doors to the template: `bake` renders it quickly, `generate` runs the real command line."""
 
+import hashlib
+import importlib.util
+import itertools
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Protocol
 
 import pytest
@@ -15,6 +20,15 @@ ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
 
 Answer = str | bool
+
+EVERY_COMBINATION = [
+    {"database": database, "example": example}
+    for database, example in itertools.product(("postgresql", "sqlite"), (True, False))
+]
+
+every_combination = pytest.mark.parametrize(
+    "answers", EVERY_COMBINATION, ids=lambda answers: "-".join(str(value) for value in answers.values())
+)
 
 
 @dataclass(frozen=True)
@@ -66,6 +80,28 @@ def run(
     )
 
 
+def load_hook(name: str) -> ModuleType:
+    """Import a hook as it lies in the repository, unrendered."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "hooks" / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def pre() -> ModuleType:
+    """The hook that judges the answers."""
+    return load_hook("pre_gen_project")
+
+
+@pytest.fixture(scope="session")
+def post() -> ModuleType:
+    """The hook that finishes the project."""
+    return load_hook("post_gen_project")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _quiet_surroundings() -> Iterator[None]:
     """No slow proof runs unless a test asks for it, and no run leaves bytecode in the template."""
@@ -91,14 +127,74 @@ def bake(cookies_session: Cookies) -> Bake:
     return bake
 
 
+def command_line(output: Path, *arguments: str, template: Path = ROOT) -> tuple[str | Path, ...]:
+    """How the template is used by hand; a later option or answer wins over an earlier one."""
+    return (sys.executable, "-m", "cookiecutter", "--no-input", "-o", output, template, *arguments)
+
+
 @pytest.fixture
-def generate(tmp_path: Path) -> Generate:
+def home(tmp_path: Path) -> Path:
+    """The home of somebody who has never used cookiecutter."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return home
+
+
+@pytest.fixture
+def generate(tmp_path: Path, home: Path) -> Generate:
     """Run the real command line into `tmp_path`; options and `name=value` answers come as they are typed."""
 
-    def generate(*arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        home = tmp_path / "home"
-        home.mkdir(exist_ok=True)
-        command = (sys.executable, "-m", "cookiecutter", "--no-input", "-o", tmp_path, ROOT, *arguments)
+    def generate(
+        *arguments: str, env: Mapping[str, str] | None = None, template: Path = ROOT
+    ) -> subprocess.CompletedProcess[str]:
+        command = command_line(tmp_path, *arguments, template=template)
         return run(command, cwd=tmp_path, env={"COOKIECUTTER_CONFIG": "", "HOME": str(home), **(env or {})})
 
     return generate
+
+
+@pytest.fixture(scope="session")
+def environment() -> Path:
+    """The programs of a virtual environment with the locked packages of a project that has every option on.
+
+    It is made once for each lock and interpreter.
+    """
+    lock = TEMPLATE / "requirements-dev.txt"
+    path = Path(sys.prefix) / f"project-{hashlib.sha256(lock.read_bytes()).hexdigest()[:16]}"
+    if not (path / ".installed").exists():
+        for command in (
+            ("venv", "--quiet", "--allow-existing", "--python", sys.executable, path),
+            ("pip", "install", "--quiet", "--python", path, "--require-hashes", "-r", lock),
+        ):
+            done = run((tool("uv"), *command), cwd=ROOT)
+            assert done.returncode == 0, done.stderr
+        (path / ".installed").touch()
+    return path / tool("python").parent.name
+
+
+def tool(name: str) -> Path:
+    """A command-line tool of the environment that runs the tests."""
+    return Path(sys.executable).with_name(name)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The default project, made by the command line with its virtual environment, by uv."""
+    folder = tmp_path_factory.mktemp("finished")
+    command = (tool("cookiecutter"), "--no-input", "-o", folder, ROOT, "check_docker=no")
+    surroundings = {
+        "BACKEND_SKIP_SETUP": "",
+        "BACKEND_STRICT": "1",
+        "PATH": f"{tool('uv').parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    done = run(command, cwd=folder, env=surroundings)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Project(folder / "budget-api")
+
+
+@pytest.fixture
+def copy(finished: Project, tmp_path: Path) -> Project:
+    """A copy to write into, which shares the virtual environment."""
+    shutil.copytree(finished.path, tmp_path / "copy", ignore=shutil.ignore_patterns("venv"))
+    (tmp_path / "copy" / "venv").symlink_to(finished.path / "venv")
+    return Project(tmp_path / "copy")

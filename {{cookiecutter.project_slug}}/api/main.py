@@ -52,6 +52,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = problems.ProblemDetailsAPI(
         title=TITLE, description=DESCRIPTION, version=VERSION, lifespan=lifespan, max_body_size=MAX_BODY_SIZE
     )
+    problems.install(app)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -62,7 +63,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         )
     app.add_middleware(AccessLog)
     app.add_middleware(RequestId)
-    problems.install(app)
     app.include_router(health.router)
     # option: example
     app.include_router(budgets.router)

@@ -34,6 +34,7 @@ def open_engine(settings: Settings, *, foreign_keys: bool = True) -> AsyncEngine
         max_overflow=settings.database_max_overflow,
         pool_timeout=settings.database_timeout,
         connect_args={"timeout": settings.database_timeout},
+        hide_parameters=True,  # what is written may be secret, and errors are logged
     )
     if url.get_backend_name() == "sqlite":
         _prepare_sqlite(engine, foreign_keys=foreign_keys)
@@ -100,7 +101,7 @@ async def _unit_of_work(unit: AbstractAsyncContextManager[AsyncSession]) -> Asyn
             yield session
     except (IntegrityError, ProgrammingError, DataError):
         raise
-    except (DBAPIError, PoolTimeoutError, OSError) as error:  # asyncpg lets the system's own errors through
+    except (DBAPIError, PoolTimeoutError, OSError) as error:  # drivers let the system's own errors through
         message = "The database does not answer; try again shortly."
         raise DatabaseUnavailableError(message) from error
 

@@ -50,6 +50,7 @@ def configure_logging(level: str, *, as_json: bool) -> None:
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
             "root": {"level": level, "handlers": ["stderr"]},
             "loggers": {
+                "aiosqlite": {"level": "INFO"},  # its debug lines repeat what is written
                 "alembic": {"level": "WARNING"},
                 "gunicorn.error": to_root,
                 "uvicorn": to_root,

@@ -101,5 +101,9 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        complaints = [": ".join([*(str(part).upper() for part in e["loc"]), e["msg"].removeprefix("Value error, ")]) for e in error.errors()]
+        complaints = [_complaint(part["loc"], part["msg"]) for part in error.errors()]
         raise SystemExit("\n".join(["The settings are not usable:", *complaints])) from None
+
+
+def _complaint(location: tuple[int | str, ...], rule: str) -> str:
+    return ": ".join([*(str(part).upper() for part in location), rule.removeprefix("Value error, ")])

@@ -8,8 +8,9 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.dependencies.request_id import HEADER, current_request_id
+from api.dependencies.request_id import current_request_id
 from api.schemas.problems import InvalidPart, Problem
 from api.services.errors import ConflictError, NotFoundError, ServiceError, UnavailableError
 
@@ -51,7 +52,7 @@ def install(app: FastAPI) -> None:
     app.exception_handler(ServiceError)(on_service_error)
     app.exception_handler(RequestValidationError)(on_invalid_request)
     app.exception_handler(HTTPException)(on_http_exception)
-    app.exception_handler(Exception)(on_unforeseen)
+    app.add_middleware(UnforeseenAsProblem)
 
 
 async def on_service_error(request: Request, error: ServiceError) -> Response:
@@ -81,18 +82,38 @@ async def on_http_exception(request: Request, error: HTTPException) -> Response:
     return _answer(request, HTTPStatus(error.status_code), detail=error.detail, headers=error.headers)
 
 
-async def on_unforeseen(request: Request, _: Exception) -> Response:
-    """Give nothing away; the server logs the traceback.
+class UnforeseenAsProblem:
+    """Answer an error that nobody foresaw without giving anything away, and log its traceback.
 
-    Starlette answers these outside all middleware, so that the request id is added here.
+    Starlette's own place for this lies outside all middleware: such an answer would lack the request id and what CORS
+    adds.
     """
-    request_id = current_request_id.get()
-    return _answer(
-        request,
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        detail="Something went wrong on our side.",
-        headers={HEADER: request_id} if request_id else None,
-    )
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; where the answer has begun already, only the server can end it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        begun = False
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_and_note)
+        except Exception:
+            if begun:
+                raise
+            logger.exception("unforeseen")
+            detail = "Something went wrong on our side."
+            answer = _answer(Request(scope), HTTPStatus.INTERNAL_SERVER_ERROR, detail=detail)
+            await answer(scope, receive, send)
 
 
 def _answer(

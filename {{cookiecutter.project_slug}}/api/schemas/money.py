@@ -16,7 +16,7 @@ def read_amount(value: object) -> Decimal:
     Raises:
         PydanticCustomError: where `value` is no such string.
     """
-    if not isinstance(value, str) or not re.match(POSITIVE_AMOUNT, value):
+    if not isinstance(value, str) or not re.fullmatch(POSITIVE_AMOUNT, value):
         kind, rule = "amount", 'An amount is a string such as "12.50": positive, below 10^12, with at most two places'
         raise PydanticCustomError(kind, rule)
     return Decimal(value)

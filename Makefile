@@ -1,0 +1,35 @@
+.PHONY: project test lint lock
+
+BIN := .venv/bin
+
+# The questions and the answer: make project, or make project args="--no-input project_name=Shop -o .."
+project: .venv/.installed
+	$(BIN)/cookiecutter $(args) .
+
+# Everything; args="-m 'not slow'" leaves the slow storeys out.
+test: .venv/.installed
+	$(BIN)/pytest $(args)
+
+lint: .venv/.installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+# Keeps the versions that are locked as far as pyproject.toml allows; args=--upgrade takes the newest.
+lock: .venv/.installed
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" $(args) \
+	    pyproject.toml --group dev -o requirements-dev.txt
+	rm -rf .lock && BACKEND_SKIP_SETUP=1 $(BIN)/cookiecutter --no-input -o .lock .
+	$(MAKE) -C .lock/budget-api -o venv/.installed BIN=$(CURDIR)/$(BIN) lock args="$(args)"
+	cp .lock/budget-api/requirements*.txt '{{cookiecutter.project_slug}}'
+	rm -rf .lock
+
+.venv/.installed: requirements-dev.txt
+	if command -v uv; then \
+	    uv venv --quiet --allow-existing .venv && \
+	    uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt; \
+	else \
+	    python3 -m venv .venv && \
+	    $(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt; \
+	fi
+	touch $@

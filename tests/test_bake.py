@@ -1,0 +1,136 @@
+"""What a generated project holds, and what it does not."""
+
+import fnmatch
+import json
+import os
+import tomllib
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from conftest import ROOT, TEMPLATE, Bake, Project, every_combination
+
+LOCKS = {"requirements.txt", "requirements-dev.txt"}
+
+
+def template_files() -> Iterator[str]:
+    """Yield the names of the template's files, as cookiecutter sees them."""
+    for path in sorted(TEMPLATE.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            yield path.relative_to(TEMPLATE).as_posix()
+
+
+def has_tag(text: str) -> bool:
+    return any(tag in text for tag in ("{{", "{%", "{#"))
+
+
+def test_the_layout_is_the_documented_one(bake: Bake) -> None:
+    project = bake()
+    rooms = {path.name for path in (project.path / "api").iterdir()}
+    assert rooms == {"dependencies", "models", "routers", "schemas", "services", "__init__.py", "main.py"}
+    assert all(project.has(name) for name in ("requirements.txt", ".gitignore", "Dockerfile", "README.md"))
+
+
+def test_the_default_project_can_be_read_in_an_hour(bake: Bake) -> None:
+    project = bake()
+    files = set(project.files()) - {".env"}
+    assert len(files) <= 75
+    assert {name for name in files - LOCKS if project.text(name).count("\n") > 300} == set()
+
+
+def test_one_entity_has_one_file_name_in_every_room(bake: Bake) -> None:
+    project = bake()
+    for room in ("dependencies", "models", "routers", "schemas", "services"):
+        assert project.has(f"api/{room}/budgets.py")
+
+
+@every_combination
+def test_nothing_is_left_unrendered(bake: Bake, answers: dict[str, str | bool]) -> None:
+    project = bake(**answers)
+    for name in project.files():
+        text = project.text(name)
+        left = [
+            word
+            for word in ("{{ cookiecutter", "cookiecutter.", "{%", "# option:", "<!-- option:", "# end:")
+            if word in text
+        ]
+        assert left == [], name
+        assert "\r" not in text, name
+        assert text.endswith("\n"), name
+        assert not text.endswith("\n\n"), name
+
+
+@every_combination
+def test_every_file_parses(bake: Bake, answers: dict[str, str | bool]) -> None:
+    project = bake(**answers)
+    for name in project.files():
+        match name.rpartition(".")[2]:
+            case "py":
+                compile(project.text(name), name, "exec")
+            case "toml":
+                tomllib.loads(project.text(name))
+            case "yaml" | "yml":
+                yaml.safe_load(project.text(name))
+
+
+@every_combination
+def test_no_folder_is_empty(bake: Bake, answers: dict[str, str | bool]) -> None:
+    assert [folder for folder, names, files in os.walk(bake(**answers).path) if not names and not files] == []
+
+
+def leftovers(project: Project, words: tuple[str, ...]) -> list[str]:
+    """Tell where one of the words still stands."""
+    return [f"{name}: {word}" for name in project.files() for word in words if word in project.text(name).lower()]
+
+
+def test_a_declined_example_leaves_no_trace(bake: Bake) -> None:
+    project = bake(project_name="Shop", description="Sells.", example=False)
+    assert leftovers(project, ("budget", "transactions")) == []
+    assert [name for name in project.files() if "budget" in name or "transaction" in name] == []
+
+
+def test_sqlite_alone_leaves_no_trace_of_postgresql(bake: Bake) -> None:
+    assert leftovers(bake(database="sqlite"), ("postgres", "asyncpg", "psql", "pg_")) == []
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
+def test_the_image_has_the_python_that_was_asked_for(bake: Bake, version: str) -> None:
+    dockerfile = bake(python_version=version).text("Dockerfile")
+    assert {line.split()[1] for line in dockerfile.splitlines() if line.startswith("FROM")} == {
+        f"python:{version}-slim"
+    }
+
+
+def test_equal_answers_give_equal_projects(bake: Bake) -> None:
+    first, second = bake(), bake(project_name="Budget API")
+    assert first.path != second.path
+    assert first.files() == second.files()
+    assert [name for name in first.files() if first.text(name) != second.text(name)] == [".env"]
+
+
+def test_exactly_the_files_without_a_tag_are_copied_unrendered() -> None:
+    patterns = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))["_copy_without_render"]
+    plain = [name for name in template_files() if not has_tag((TEMPLATE / name).read_text(encoding="utf-8"))]
+    assert patterns == plain
+    assert [name for name in patterns if fnmatch.filter(template_files(), name) != [name]] == []
+
+
+def test_python_files_hold_no_statement_of_jinja() -> None:
+    texts = {name: (TEMPLATE / name).read_text(encoding="utf-8") for name in template_files() if name.endswith(".py")}
+    assert [name for name, text in texts.items() if "{%" in text] == []
+    assert [name for name, text in texts.items() if "{{ " in text and "cookiecutter" in text] == ["api/__init__.py"]
+
+
+def test_no_file_of_the_template_branches() -> None:
+    assert [name for name in template_files() if "{%" in (TEMPLATE / name).read_text(encoding="utf-8")] == []
+
+
+def test_every_answer_has_a_plain_question() -> None:
+    settings = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
+    questions = {name: value for name, value in settings.items() if not name.startswith("_")}
+    prompts = settings["__prompts__"]
+    assert list(prompts) == list(questions)
+    for name, value in questions.items():
+        if isinstance(value, list):
+            assert list(prompts[name]) == ["__prompt__", *value]

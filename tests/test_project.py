@@ -1,0 +1,177 @@
+"""A generated project at work: its own commands, its tests on both databases, its server over HTTP, its README."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from conftest import Bake, Project, every_combination
+from web import ask, free_port, wait_for
+
+pytestmark = pytest.mark.slow
+
+POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name))
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The URL of an empty database on a server of our own, which runs as an ordinary user."""
+    if not POSTGRESQL:
+        pytest.skip("PostgreSQL's server programs are not installed")
+    folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
+    user = "nobody" if os.geteuid() == 0 else None
+    if user:
+        shutil.chown(folder, user)
+    port = free_port()
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+
+    def server(program: str, *arguments: str | Path) -> None:
+        command = [POSTGRESQL[-1] / program, "-D", folder / "data", *arguments]
+        subprocess.run(command, user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+
+    server("initdb", "-A", "trust", "-U", "tester")
+    server("pg_ctl", "-w", "-o", options, "-l", folder / "log", "start")
+    yield f"postgresql://tester@127.0.0.1:{port}/postgres"
+    server("pg_ctl", "-m", "immediate", "stop")
+    shutil.rmtree(folder)
+
+
+def test_its_tests_and_checks_pass_at_once(finished: Project) -> None:
+    for target in ("lint", "test"):
+        done = finished.run("make", target)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "pip install" not in done.stdout
+
+
+def test_its_tests_leave_nothing_behind(copy: Project) -> None:
+    before = copy.files()
+    done = copy.run("make", "lint", "test")
+    assert done.returncode == 0, done.stdout + done.stderr
+    left = set(copy.files()) - set(before)
+    assert {name for name in left if "_cache/" not in name and "__pycache__" not in name} == set()
+
+
+@every_combination
+def test_the_tests_of_every_combination_pass(bake: Bake, environment: Path, answers: dict[str, str | bool]) -> None:
+    done = bake(**answers).run(environment / "pytest", "-q", "-p", "no:cacheprovider")
+    assert done.returncode == 0, done.stdout
+    assert "skipped" not in done.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("example", [True, False])
+def test_its_tests_pass_on_postgresql(bake: Bake, environment: Path, postgresql: str, *, example: bool) -> None:
+    database = {"TEST_DATABASE_URL": postgresql}
+    done = bake(example=example).run(environment / "pytest", "-q", "-p", "no:cacheprovider", env=database)
+    assert done.returncode == 0, done.stdout
+
+
+@contextmanager
+def running(project: Project, command: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a command that serves until it is interrupted, with all that it starts."""
+    server = subprocess.Popen(
+        ["bash", "-c", command],
+        cwd=project.path,
+        env={**os.environ, **settings},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield server
+    finally:
+        os.killpg(server.pid, signal.SIGINT)
+        output, _ = server.communicate(timeout=20)
+        assert "Traceback" not in output, output
+
+
+def test_a_request_takes_its_seven_steps_over_http(copy: Project) -> None:
+    port = free_port()
+    with running(copy, f"venv/bin/uvicorn api.main:app --port {port}"):
+        walk_through_the_example(f"http://127.0.0.1:{port}")
+
+
+def test_a_request_takes_its_seven_steps_on_postgresql(copy: Project, postgresql: str) -> None:
+    port = free_port()
+    server = f"http://127.0.0.1:{port}"
+    with running(copy, f"venv/bin/uvicorn api.main:app --port {port}", DATABASE_URL=postgresql):
+        behind = wait_for(f"{server}/readyz")
+        assert (behind.status, behind.body["type"]) == (503, "urn:problem:schema-behind")
+        migrated = copy.run("make", "migrate", env={"DATABASE_URL": postgresql})
+        assert migrated.returncode == 0, migrated.stderr
+        walk_through_the_example(server)
+
+
+def walk_through_the_example(server: str) -> None:
+    """Show each promise of the worked example once."""
+    budgets = f"{server}/v1/budgets"
+
+    about = wait_for(f"{server}/")
+    assert about.body == {"name": "Budget API", "version": "0.1.0", "docs": "/docs"}
+    assert ask("GET", f"{server}/readyz").status == 200
+
+    invalid = ask("POST", budgets, {"name": "", "limit": "many"})
+    assert invalid.status == 422
+    assert invalid.headers["content-type"] == "application/problem+json"
+    assert len(invalid.body["errors"]) == 2
+
+    created = ask("POST", budgets, {"name": "Household", "limit": "100.00"})
+    assert created.status == 201
+    budget = f"{server}{created.headers['location']}"
+    assert ask("GET", budget).body == created.body
+
+    assert ask("POST", budgets, {"name": "Household", "limit": "5.00"}).status == 409
+    assert ask("POST", budgets, {"name": "Car", "limit": "5.00", "colour": "red"}).status == 422
+    assert ask("PATCH", budget, {"name": None}).status == 422
+    assert ask("GET", f"{budgets}?limit=100000").status == 422
+
+    for amount in ("0.10", "0.20", "33.33"):
+        spent = ask("POST", f"{budget}/transactions", {"amount": amount, "description": "Milk"})
+        assert spent.status == 201
+        assert ask("GET", f"{server}{spent.headers['location']}").body == spent.body
+    assert ask("POST", f"{budget}/transactions", {"amount": "66.38", "description": "Too much"}).status == 409
+    summary = {"limit": "100.00", "spent": "33.63", "remaining": "66.37", "transactions": 3}
+    assert ask("GET", f"{budget}/summary").body == summary
+
+    unknown = ask("GET", f"{server}/nowhere")
+    assert unknown.status == 404
+    assert unknown.headers["content-type"] == "application/problem+json"
+    assert unknown.body["request_id"] == unknown.headers["x-request-id"]
+
+
+def readme_blocks(project: Project) -> list[str]:
+    """Give the blocks of shell commands in a project's README, as they stand there."""
+    return re.findall(r"^```bash\n(.*?)^```", project.text("README.md"), re.MULTILINE | re.DOTALL)
+
+
+def test_the_commands_of_its_readme_work_as_they_stand(copy: Project) -> None:
+    (copy.path / "venv").unlink()
+    served = 0
+    for block in (block for block in readme_blocks(copy) if "docker" not in block):
+        if block.strip() == "make run" or "uvicorn" in block:
+            with running(copy, block):
+                assert wait_for("http://localhost:8000/readyz", 120).status == 200
+            served += 1
+        else:
+            done = copy.run("bash", "-ec", block)
+            assert done.returncode == 0, done.stdout + done.stderr
+    assert served == 2
+
+
+def test_the_example_is_removed_as_its_readme_says(copy: Project) -> None:
+    for block in (block for block in readme_blocks(copy) if block.startswith("rm ")):
+        assert copy.run("bash", "-ec", block).returncode == 0
+    for name in ("api/main.py", "api/models/__init__.py"):
+        lines = copy.text(name).splitlines(keepends=True)
+        kept = [line for line in lines if "budget" not in line and "transaction" not in line]
+        (copy.path / name).write_text("".join(kept), encoding="utf-8")
+    done = copy.run("make", "lint", "test")
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,48 @@
+"""Real HTTP: a free port, a request, its answer."""
+
+import json
+import socket
+import time
+from typing import Any, NamedTuple
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+
+class Answer(NamedTuple):
+    """What a server answered."""
+
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def ask(method: str, url: str, body: object = None) -> Answer:
+    """Send one request over real HTTP."""
+    data = None if body is None else json.dumps(body).encode()
+    request = Request(url, data, {"Content-Type": "application/json"}, method=method)  # noqa: S310 - the URL is ours
+    try:
+        response = urlopen(request, timeout=10)  # noqa: S310 - the URL is ours
+    except HTTPError as error:
+        response = error
+    with response:
+        text = response.read()
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status, headers, json.loads(text) if text else {})
+
+
+def wait_for(url: str, seconds: float = 20) -> Answer:
+    """Ask until a server answers."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return ask("GET", url)
+        except OSError:
+            assert time.monotonic() < deadline, f"{url} does not answer"
+            time.sleep(0.1)
