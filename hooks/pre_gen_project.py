@@ -1,0 +1,186 @@
+"""Refuse answers that no backend can be made from: all of them at once, before a file is written."""
+
+import sys
+
+if __name__ == "__main__":
+    # The first entry is the shared temporary folder, where anybody may have left a `json.py`.
+    sys.path.pop(0)
+
+if sys.version_info < (3, 11):  # noqa: UP036 - this file runs with whatever Python cookiecutter has
+    sys.exit(
+        f"cookiecutter runs on Python {sys.version_info[0]}.{sys.version_info[1]} here, and this template needs 3.11 "
+        "or newer: run cookiecutter with another Python, for example `uvx --python 3.13 cookiecutter`."
+    )
+
+import io
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+RAW = r"""{{ cookiecutter | tojson }}"""  # {% raw %}
+
+TEXTS = {"project_name": 1, "description": 0}
+CHOICES = {
+    "python_version": ("3.13", "3.14", "3.12", "3.11"),
+    "database": ("postgresql", "sqlite"),
+}
+SWITCHES = ("example", "create_venv", "check_docker")
+
+ON = ("1", "true", "t", "yes", "y", "on")
+OFF = ("0", "false", "f", "no", "n", "off")
+
+LONGEST_TEXT = 200
+LONGEST_SLUG = 50
+LONGEST_QUOTE = 80
+
+SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+WINDOWS_DEVICES = {"con", "prn", "aux", "nul"} | {f"{port}{digit}" for port in ("com", "lpt") for digit in range(10)}
+
+# Cruft renders recorded answers once more, and the post-generation hook looks for the markers of options.
+RESERVED = ("{{", "{%", "{#", "# option:", "# end:", "<!-- option:", "<!-- end:")
+
+# Unassigned and private-use characters stay allowed: an emoji may be newer than this Python. So does the zero-width
+# joiner, which holds emoji together.
+UNPRINTABLE_CATEGORIES = ("Cc", "Cs", "Zl", "Zp")
+BIDI_CONTROLS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+BYTE_ORDER_MARK = "\ufeff"
+NONCHARACTERS = (
+    *map(chr, range(0xFDD0, 0xFDF0)),
+    *(chr(0x10000 * plane + last) for plane in range(17) for last in (0xFFFE, 0xFFFF)),
+)
+UNPRINTABLE = frozenset((*BIDI_CONTROLS, BYTE_ORDER_MARK, *NONCHARACTERS))
+
+
+def is_writable(character: str) -> bool:
+    """Whether every file format can carry the character, on one line and in the order it is read."""
+    return character not in UNPRINTABLE and unicodedata.category(character) not in UNPRINTABLE_CATEGORIES
+
+
+def quoted(value: object) -> str:
+    """The value in ASCII, so that invisible characters show, and not too long to be read."""
+    text = ascii(value)
+    return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}... ({len(str(value))} characters)"
+
+
+def complaint(name: str, value: object, rule: str, way_out: str) -> str:
+    """One refused answer, as the user reads it."""
+    return f"{name} = {quoted(value)}\n  {rule}\n  Try: {way_out}"
+
+
+def cleaned_text(text: str) -> str:
+    """The nearest text that is allowed; it may be empty."""
+    cleaned = "".join(character if is_writable(character) else " " for character in text)
+    while any(reserved in cleaned for reserved in RESERVED):
+        for reserved in RESERVED:
+            cleaned = cleaned.replace(reserved, " ")
+        cleaned = " ".join(cleaned.split())
+    return " ".join(cleaned.split())[:LONGEST_TEXT].strip()
+
+
+def text_fault(text: str, shortest: int) -> str | None:
+    """What is wrong with a line of text, if anything."""
+    if not shortest <= len(text) <= LONGEST_TEXT:
+        return f"It has {len(text)} characters; between {shortest} and {LONGEST_TEXT} are allowed."
+    if text != text.strip():
+        return "It must not begin or end with a space."
+    unwritable = sorted({character for character in text if not is_writable(character)})
+    if unwritable:
+        points = ", ".join(f"U+{ord(character):04X}" for character in unwritable)
+        return f"It must be one line of printable text, without control characters: {points}."
+    reserved = [word for word in RESERVED if word in text]
+    if reserved:
+        return f"It must not contain {' or '.join(reserved)}: templates and options are written so."
+    return None
+
+
+def complaint_about_text(name: str, value: object) -> str | None:
+    """A name or a description is one line of any printable text."""
+    if not isinstance(value, str):
+        return complaint(name, value, "It must be text.", f"{name}='Budget API'")
+    fault = text_fault(value, TEXTS[name])
+    if fault is None:
+        return None
+    return complaint(name, value, fault, cleaned_text(value) or "a few words, such as: Budget API")
+
+
+def suggested_slug(value: object) -> str:
+    """The nearest slug that is allowed."""
+    plain = unicodedata.normalize("NFKD", str(value)).encode("ascii", "ignore").decode().lower()
+    words = re.sub(r"[^a-z0-9]+", "-", plain).lstrip("-0123456789")
+    slug = words[:LONGEST_SLUG].strip("-") or "backend"
+    return f"{slug}-api" if slug in WINDOWS_DEVICES else slug
+
+
+def complaint_about_slug(value: object) -> str | None:
+    """A slug names a folder, an image and a database, on every system."""
+    if not isinstance(value, str) or not SLUG.fullmatch(value):
+        rule = "It must be lower-case words of a-z and 0-9, joined by '-', and begin with a letter."
+    elif len(value) > LONGEST_SLUG:
+        rule = f"It has {len(value)} characters; at most {LONGEST_SLUG} are allowed."
+    elif value in WINDOWS_DEVICES:
+        rule = "It must not be the name of a Windows device."
+    else:
+        return None
+    return complaint("project_slug", value, rule, suggested_slug(value))
+
+
+def complaint_about_choice(name: str, value: object) -> str | None:
+    """A choice is one of those that were offered."""
+    if value in CHOICES[name]:
+        return None
+    return complaint(name, value, f"It must be one of {', '.join(CHOICES[name])}.", CHOICES[name][0])
+
+
+def complaint_about_switch(name: str, value: object) -> str | None:
+    """A switch is a boolean, or one of the words that stand for it."""
+    if isinstance(value, bool) or str(value).lower() in ON + OFF:
+        return None
+    return complaint(name, value, f"It must be one of {', '.join(ON)}, or one of {', '.join(OFF)}.", "yes, or no")
+
+
+def complaints(answers: Mapping[str, object]) -> list[str]:
+    """Everything that is wrong with the answers, in the order of the questions."""
+    found = [
+        *(complaint_about_text(name, answers.get(name)) for name in TEXTS),
+        complaint_about_slug(answers.get("project_slug")),
+        *(complaint_about_choice(name, answers.get(name)) for name in CHOICES),
+        *(complaint_about_switch(name, answers.get(name)) for name in SWITCHES),
+    ]
+    return [each for each in found if each is not None]
+
+
+def empty_parents(project: Path, slug: object) -> list[Path]:
+    """The folders above a project with slashes in its slug that hold nothing but the way to it."""
+    depth = len([part for part in Path(str(slug)).parts if part not in (".", "..", "/")]) - 1
+    parents: list[Path] = []
+    for parent in project.parents[: max(depth, 0)]:
+        if len(list(parent.iterdir())) > 1:
+            break
+        parents.append(parent)
+    return parents
+
+
+def report(refused: Iterable[str], parents: Iterable[Path]) -> str:
+    """All complaints, and what cookiecutter will not clean up."""
+    lines = ["", "These answers cannot be used; nothing was generated:", "", *refused]
+    # Nobody can tell here whether these folders were there before, so they are named and not removed.
+    lines += [f"\nThe folder {quoted(str(parent))} is empty; remove it unless it is yours." for parent in parents]
+    return "\n".join([*lines, ""])
+
+
+def main(answers: Mapping[str, object], project: Path) -> int:
+    """Print the complaints; the exit status says whether there were any."""
+    refused = complaints(answers)
+    if not refused:
+        return 0
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr.reconfigure(errors="replace")
+    print(report(refused, empty_parents(project, answers.get("project_slug"))), file=sys.stderr, flush=True)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(json.loads(RAW), Path.cwd()))
+# {% endraw %}
