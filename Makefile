@@ -10,9 +10,10 @@ project: .venv/.installed
 test: .venv/.installed
 	$(BIN)/pytest $(args)
 
+# No cache, since cookiecutter would render the one that ruff leaves in the template.
 lint: .venv/.installed
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
+	$(BIN)/ruff format --no-cache --check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/mypy
 
 # Keeps the versions that are locked as far as pyproject.toml allows; args=--upgrade takes the newest.

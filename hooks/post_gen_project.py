@@ -43,6 +43,7 @@ OPTION_FILES: dict[str, tuple[str, ...]] = {
         "api/services/budgets.py",
         "api/services/transactions.py",
         "migrations/versions/0001_initial.py",
+        "tests/routers/conftest.py",
         "tests/routers/test_budgets.py",
         "tests/routers/test_transactions.py",
         "tests/schemas/test_budgets.py",

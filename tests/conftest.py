@@ -104,10 +104,11 @@ def post() -> ModuleType:
 
 @pytest.fixture(scope="session", autouse=True)
 def _quiet_surroundings() -> Iterator[None]:
-    """No slow proof runs unless a test asks for it, and no run leaves bytecode in the template."""
+    """No slow proof runs unless a test asks for it, and no run leaves bytecode beside what it reads."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BACKEND_SKIP_SETUP", "1")
         patch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+        patch.setenv("UV_COMPILE_BYTECODE", "1")
         yield
 
 

@@ -11,6 +11,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from api import DESCRIPTION, TITLE, VERSION
 from api.dependencies import migrations
 from api.dependencies.access_log import AccessLog
+from api.dependencies.body_limit import BodyLimit
 from api.dependencies.database import Database
 from api.dependencies.logs import configure_logging
 from api.dependencies.request_id import RequestId
@@ -21,9 +22,6 @@ from api.routers import (
     problems,
     transactions,  # option: example
 )
-
-MAX_BODY_SIZE = 1024 * 1024
-"""The largest request body in bytes; a larger one is answered with 413."""
 
 
 class State(TypedDict):
@@ -49,10 +47,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         async with Database(settings) as database:
             yield State(database=database, old_revisions=migrations.old_revisions())
 
-    app = problems.ProblemDetailsAPI(
-        title=TITLE, description=DESCRIPTION, version=VERSION, lifespan=lifespan, max_body_size=MAX_BODY_SIZE
-    )
+    app = problems.ProblemDetailsAPI(title=TITLE, description=DESCRIPTION, version=VERSION, lifespan=lifespan)
     problems.install(app)
+    app.add_middleware(BodyLimit)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

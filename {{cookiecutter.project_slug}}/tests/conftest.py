@@ -1,11 +1,13 @@
-"""One application and one migrated database for all tests: SQLite, or PostgreSQL where TEST_DATABASE_URL names one."""
+"""One application and one migrated database for all tests: an SQLite file, or what TEST_DATABASE_URL names."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 from alembic import command
 from alembic.config import Config
+from fastapi import APIRouter
 from fastapi.testclient import TestClient
 
 from api.dependencies.database import Database
@@ -56,6 +58,28 @@ def client(application: TestClient) -> Iterator[TestClient]:
     yield application
     assert application.portal is not None
     application.portal.call(empty, application.app_state["database"])
+
+
+@pytest.fixture
+async def database(migrated: Settings) -> AsyncIterator[Database]:
+    """The database without HTTP; what a test writes is gone after it."""
+    async with Database(migrated) as database:
+        yield database
+        await empty(database)
+
+
+@pytest.fixture(scope="module")
+def serve(migrated: Settings) -> Iterator[Callable[..., TestClient]]:
+    """Start an application with routes of a test's own, or with other settings."""
+    with ExitStack() as stack:
+
+        def start(*routers: APIRouter, **changes: object) -> TestClient:
+            app = create_app(migrated.model_copy(update=changes))
+            for router in routers:
+                app.include_router(router)
+            return stack.enter_context(TestClient(app))
+
+        yield start
 
 
 async def empty(database: Database) -> None:

@@ -1,5 +1,6 @@
 """Transactions, as clients see them."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
@@ -12,12 +13,12 @@ from api.schemas.money import Amount, Money
 
 
 def only_text(value: object) -> object:
-    """Refuse a number, which would be read as seconds since 1970.
+    """Refuse a number, also one in quotes, which would be read as seconds since 1970.
 
     Raises:
-        PydanticCustomError: where `value` is one.
+        PydanticCustomError: where `value` does not begin with a year.
     """
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not re.match(r"[0-9]{4}-", value):
         kind, rule = "moment", "A moment is a string such as 2026-01-31T12:00:00Z"
         raise PydanticCustomError(kind, rule)
     return value

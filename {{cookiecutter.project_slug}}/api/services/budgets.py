@@ -103,7 +103,7 @@ class BudgetService:
         for field, value in body.model_dump().items():
             setattr(budget, field, value)
         if budget.limit < budget.spent:
-            message = f"{budget.spent} is spent already, more than {budget.limit}."
+            message = f"{budget.spent:.2f} is spent already, more than {budget.limit:.2f}."
             raise LimitBelowSpentError(message)
         return await self._save(budget)
 

@@ -1,0 +1,188 @@
+"""Budgets over HTTP."""
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID, uuid4
+
+import pytest
+from fastapi.testclient import TestClient
+
+BUDGETS = "/v1/budgets"
+FOOD = {"name": "Food", "limit": "100.00"}
+
+
+def test_a_new_budget_is_found_where_its_location_says(client: TestClient) -> None:
+    answer = client.post(BUDGETS, json=FOOD)
+    budget = answer.json()
+    assert answer.status_code == 201
+    assert budget == {"id": budget["id"], "name": "Food", "limit": "100.00"}
+    assert UUID(budget["id"]).version == 7
+    assert client.get(answer.headers["Location"]).json() == budget
+
+
+def test_amounts_are_answered_with_both_places(client: TestClient) -> None:
+    assert client.post(BUDGETS, json={"name": "Food", "limit": "7"}).json()["limit"] == "7.00"
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        ({"name": ""}, "name"),
+        ({"name": "x" * 81}, "name"),
+        ({"name": "nul\0"}, "name"),
+        ({"name": None}, "name"),
+        ({"limit": 12.5}, "limit"),
+        ({"limit": "0.00"}, "limit"),
+        ({"limit": "-1.00"}, "limit"),
+        ({"limit": "1.005"}, "limit"),
+        ({"limit": "1000000000000.00"}, "limit"),
+        ({"limit": "NaN"}, "limit"),
+        ({"limit": None}, "limit"),
+        ({"spent": "1.00"}, "spent"),
+    ],
+)
+def test_an_invalid_budget_is_refused(
+    client: TestClient, make_budget: Callable[..., str], change: dict[str, object], part: str
+) -> None:
+    budget = make_budget(name="Rent")
+    for answer in (client.post(BUDGETS, json={**FOOD, **change}), client.patch(budget, json=change)):
+        assert answer.status_code == 422
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert [error["loc"] for error in answer.json()["errors"]] == [["body", part]]
+
+
+@pytest.mark.parametrize("part", ["name", "limit"])
+def test_a_budget_needs_every_part(client: TestClient, part: str) -> None:
+    answer = client.post(BUDGETS, json={name: value for name, value in FOOD.items() if name != part})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["loc"] == ["body", part]
+
+
+def test_a_taken_name_is_a_conflict(client: TestClient, make_budget: Callable[..., str]) -> None:
+    make_budget(name="Food")
+    answer = client.post(BUDGETS, json={**FOOD, "name": "  Food "})
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:problem:budget-name-taken")
+    assert client.get(BUDGETS).json()["total"] == 1
+
+
+def test_renaming_to_a_taken_name_is_a_conflict(client: TestClient, make_budget: Callable[..., str]) -> None:
+    make_budget(name="Food")
+    rent = make_budget(name="Rent")
+    answer = client.patch(rent, json={"name": "Food"})
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:problem:budget-name-taken")
+    assert client.get(rent).json()["name"] == "Rent"
+
+
+def test_of_forty_budgets_with_one_name_at_once_one_is_made(client: TestClient) -> None:
+    with ThreadPoolExecutor(40) as clients:
+        answers = clients.map(lambda _: client.post(BUDGETS, json=FOOD), range(40))
+        assert Counter(answer.status_code for answer in answers) == {201: 1, 409: 39}
+    assert client.get(BUDGETS).json()["total"] == 1
+
+
+def test_a_change_leaves_the_other_parts(client: TestClient, make_budget: Callable[..., str]) -> None:
+    budget = make_budget(name="Food", limit="100.00")
+    assert client.patch(budget, json={"name": "Bread"}).status_code == 200
+    assert client.patch(budget, json={"limit": "5.00"}).status_code == 200
+    assert client.patch(budget, json={}).status_code == 200
+    changed = client.get(budget).json()
+    assert (changed["name"], changed["limit"]) == ("Bread", "5.00")
+
+
+def test_a_limit_falls_to_what_is_spent_but_not_below(
+    client: TestClient, make_budget: Callable[..., str], spend: Callable[..., str]
+) -> None:
+    budget = make_budget(limit="100.00")
+    spend(budget, "12.50")
+    answer = client.patch(budget, json={"limit": "12.4"})
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:problem:limit-below-spent")
+    assert answer.json()["detail"] == "12.50 is spent already, more than 12.40."
+    assert client.get(budget).json()["limit"] == "100.00"
+    assert client.patch(budget, json={"limit": "12.50"}).status_code == 200
+
+
+def test_a_summary_is_exact_to_the_cent(
+    client: TestClient, make_budget: Callable[..., str], spend: Callable[..., str]
+) -> None:
+    budget = make_budget(limit="0.31")
+    assert client.get(f"{budget}/summary").json() == {
+        "limit": "0.31",
+        "spent": "0.00",
+        "remaining": "0.31",
+        "transactions": 0,
+    }
+    spend(budget, "0.10")
+    spend(budget, "0.20")
+    assert client.get(f"{budget}/summary").json() == {
+        "limit": "0.31",
+        "spent": "0.30",
+        "remaining": "0.01",
+        "transactions": 2,
+    }
+
+
+def test_a_removed_budget_takes_its_transactions_with_it(
+    client: TestClient, make_budget: Callable[..., str], spend: Callable[..., str]
+) -> None:
+    budget = make_budget()
+    transaction = spend(budget)
+    assert client.delete(budget).status_code == 204
+    gone = (budget, f"{budget}/summary", f"{budget}/transactions", transaction)
+    assert [client.get(path).status_code for path in gone] == [404] * 4
+    assert make_budget() != budget
+
+
+def test_what_is_not_there_cannot_be_found(client: TestClient) -> None:
+    missing = f"{BUDGETS}/{uuid4()}"
+    answers = [
+        client.get(missing),
+        client.get(f"{missing}/summary"),
+        client.patch(missing, json={"name": "Food"}),
+        client.delete(missing),
+    ]
+    assert {(answer.status_code, answer.json()["type"]) for answer in answers} == {
+        (404, "urn:problem:budget-not-found")
+    }
+
+
+def test_an_id_that_is_none_is_invalid(client: TestClient) -> None:
+    assert client.get(f"{BUDGETS}/one").json()["errors"][0]["loc"] == ["path", "budget_id"]
+
+
+def test_budgets_are_listed_oldest_first_and_in_pages(client: TestClient, make_budget: Callable[..., str]) -> None:
+    for name in "edcba":
+        make_budget(name=name)
+    pages = [client.get(f"{BUDGETS}?limit=2&offset={offset}").json() for offset in (0, 2, 4, 6)]
+    assert [[budget["name"] for budget in page["items"]] for page in pages] == [["e", "d"], ["c", "b"], ["a"], []]
+    assert [page["total"] for page in pages] == [5, 5, 5, 5]
+
+
+@pytest.mark.parametrize("query", ["limit=100000", "offset=-1", "colour=red"])
+def test_an_unknown_or_invalid_parameter_of_a_list_is_refused(client: TestClient, query: str) -> None:
+    answer = client.get(f"{BUDGETS}?{query}")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["loc"] == ["query", query.partition("=")[0]]
+
+
+def test_every_problem_is_documented(client: TestClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    documented = {
+        (method, path.removeprefix(BUDGETS)): {int(status) for status in operation["responses"] if status >= "400"}
+        for path, operations in paths.items()
+        for method, operation in operations.items()
+        if path.startswith(BUDGETS)
+    }
+    transactions = "/{budget_id}/transactions"
+    assert documented == {
+        ("get", ""): {422, 503},
+        ("post", ""): {409, 422, 503},
+        ("get", "/{budget_id}"): {404, 422, 503},
+        ("patch", "/{budget_id}"): {404, 409, 422, 503},
+        ("delete", "/{budget_id}"): {404, 422, 503},
+        ("get", "/{budget_id}/summary"): {404, 422, 503},
+        ("get", transactions): {404, 422, 503},
+        ("post", transactions): {404, 409, 422, 503},
+        ("get", f"{transactions}/{{transaction_id}}"): {404, 422, 503},
+        ("delete", f"{transactions}/{{transaction_id}}"): {404, 422, 503},
+    }

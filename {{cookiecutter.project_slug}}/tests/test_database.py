@@ -1,0 +1,95 @@
+"""The unit of work: what is answered is what is kept."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from fastapi import APIRouter, Request
+from fastapi.testclient import TestClient
+from sqlalchemy import Column, Connection, ForeignKey, Integer, MetaData, String, Table, func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from api.dependencies.database import Database, SessionDep
+
+METADATA = MetaData()
+NOTES = Table(
+    "test_notes",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("text", String),
+    Column("reply_to", ForeignKey("test_notes.id", deferrable=True, initially="DEFERRED")),  # judged at the commit
+)
+
+router = APIRouter()
+
+
+@router.get("/notes")
+async def count_notes(session: SessionDep) -> int:
+    return await session.scalar(select(func.count()).select_from(NOTES)) or 0
+
+
+@router.post("/notes/{note_id}", status_code=201)
+async def write_note(note_id: int, session: SessionDep, reply_to: int | None = None, *, fail: bool = False) -> None:
+    await session.execute(insert(NOTES).values(id=note_id, reply_to=reply_to))
+    if fail:
+        raise RuntimeError
+
+
+@router.get("/greedy")
+async def take_two_connections(session: SessionDep, request: Request) -> None:
+    await session.execute(select(1))
+    async with request.state.database.reading() as another:
+        await another.execute(select(1))
+
+
+async def run(database: Database, change: Callable[[Connection], None]) -> None:
+    async with database.engine.begin() as connection:
+        await connection.run_sync(change)
+
+
+@pytest.fixture
+def notes(serve: Callable[..., TestClient]) -> Iterator[TestClient]:
+    """An application that keeps notes."""
+    client = serve(router)
+    assert client.portal is not None
+    client.portal.call(run, client.app_state["database"], METADATA.create_all)
+    yield client
+    client.portal.call(run, client.app_state["database"], METADATA.drop_all)
+
+
+def test_a_write_is_kept(notes: TestClient) -> None:
+    assert notes.post("/notes/1").status_code == 201
+    assert notes.post("/notes/2?reply_to=1").status_code == 201
+    assert notes.get("/notes").json() == 2
+
+
+def test_a_commit_that_fails_is_never_answered_with_success(notes: TestClient) -> None:
+    assert notes.post("/notes/1?reply_to=2").status_code == 500
+    assert notes.get("/notes").json() == 0
+
+
+def test_nothing_is_kept_of_a_request_that_fails(notes: TestClient) -> None:
+    assert notes.post("/notes/1?fail=true").status_code == 500
+    assert notes.get("/notes").json() == 0
+
+
+def test_a_busy_database_is_an_outage_and_no_endless_wait(serve: Callable[..., TestClient]) -> None:
+    answer = serve(router, database_pool_size=1, database_timeout=0.05).get("/greedy")
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "1"
+    assert answer.json()["type"] == "urn:problem:database-unavailable"
+
+
+def test_a_connection_is_given_back_after_every_failure(serve: Callable[..., TestClient]) -> None:
+    client = serve(router, database_pool_size=1, database_timeout=0.05)
+    assert [client.get("/greedy").status_code for _ in range(3)] == [503] * 3
+    assert client.get("/readyz").status_code == 200
+
+
+@pytest.mark.anyio
+async def test_an_error_does_not_repeat_what_was_to_be_written(database: Database) -> None:
+    note = {"id": 1, "text": "hunter2"}
+    async with database.engine.connect() as connection:  # nothing is committed, the table neither
+        await connection.run_sync(METADATA.create_all)
+        with pytest.raises(IntegrityError) as error:
+            await connection.execute(insert(NOTES), [note, note])
+    assert "hunter2" not in str(error.value)

@@ -1,0 +1,176 @@
+"""Migrations: up and down, without loss, and run by nobody who should not."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from fastapi.testclient import TestClient
+from sqlalchemy import Column, Table, make_url
+
+from api.dependencies import migrations
+from api.dependencies.settings import Settings
+from api.models import Base
+from api.models.base import UtcDateTime
+
+PYPROJECT = migrations.PYPROJECT
+
+START = """
+from fastapi.testclient import TestClient
+from api.main import app
+
+print("loaded", flush=True)
+input()
+with TestClient(app) as client:
+    client.get("/readyz").raise_for_status()
+"""
+
+HISTORY = {
+    "one": """
+revision, down_revision = "one", None
+
+def upgrade():
+    op.create_table("parents", sa.Column("id", sa.Integer, primary_key=True))
+    parent = sa.ForeignKey("parents.id", ondelete="CASCADE")
+    op.create_table("children", sa.Column("parent_id", sa.Integer, parent))
+    op.execute("INSERT INTO parents VALUES (1)")
+    op.execute("INSERT INTO children VALUES (1)")
+""",
+    "two": """
+revision, down_revision = "two", "one"
+
+def upgrade():
+    with op.batch_alter_table("parents", recreate="always") as parents:
+        parents.add_column(sa.Column("name", sa.String))
+""",
+}
+
+
+@pytest.fixture
+def alembic(migrated: Settings, application: TestClient) -> Iterator[Config]:
+    """What `alembic` on the command line knows; the schema is up to date again afterwards."""
+    yield Config(toml_file=PYPROJECT, attributes={"settings": migrated})
+    migrations.upgrade(migrated)
+    assert application.portal is not None
+    application.portal.call(application.app_state["database"].engine.dispose)  # its statements knew the old tables
+
+
+@pytest.fixture
+def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let the application know these revisions of `HISTORY` and no others."""
+    shutil.copytree(PYPROJECT.parent / "migrations", tmp_path / "migrations", ignore=lambda *_: ["versions"])
+    pyproject = tmp_path / "pyproject.toml"
+    pyproject.write_text('[tool.alembic]\nscript_location = "%(here)s/migrations"\n', "utf-8")
+    monkeypatch.setattr(migrations, "PYPROJECT", pyproject)
+    versions = tmp_path / "migrations" / "versions"
+
+    def know(*revisions: str) -> None:
+        shutil.rmtree(versions, ignore_errors=True)
+        versions.mkdir()
+        for name in revisions:
+            imports = "import sqlalchemy as sa\nfrom alembic import op\n"
+            versions.joinpath(f"{name}.py").write_text(imports + HISTORY[name], "utf-8")
+
+    return know
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """An SQLite file that is not there yet."""
+    return tmp_path / "app.db"
+
+
+def read(file: Path, query: str) -> list[tuple[object, ...]]:
+    connection = sqlite3.connect(file)
+    rows = connection.execute(query).fetchall()
+    connection.close()
+    return rows
+
+
+def test_the_schema_goes_up_and_down_and_up_again(alembic: Config) -> None:
+    command.downgrade(alembic, "base")
+    command.upgrade(alembic, "head")
+    command.check(alembic)
+
+
+def test_a_new_revision_names_plain_column_types(
+    alembic: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUFF_NO_CACHE", "true")
+    copy = shutil.copytree(PYPROJECT.parent / "migrations", tmp_path / "migrations")
+    alembic.set_main_option("script_location", str(copy))
+    table = Table("moments", Base.metadata, Column("at", UtcDateTime))
+    try:
+        command.revision(alembic, "moments", autogenerate=True)
+    finally:
+        Base.metadata.remove(table)
+    (script,) = copy.glob("versions/*moments.py")
+    assert 'sa.Column("at", sa.DateTime(timezone=True), nullable=True)' in script.read_text("utf-8")
+
+
+def test_altering_a_table_keeps_the_rows_that_refer_to_it(
+    settings: Settings, history: Callable[..., None], file: Path
+) -> None:
+    history("one", "two")
+    migrations.upgrade(settings.model_copy(update={"database_url": None, "sqlite_file": file}))
+    assert read(file, "SELECT parents.id, name FROM parents JOIN children ON parent_id = parents.id") == [(1, None)]
+
+
+def test_the_embedded_file_is_brought_up_to_date_at_the_start(
+    serve: Callable[..., TestClient], history: Callable[..., None], file: Path
+) -> None:
+    for known in (["one"], ["one", "two"]):
+        history(*known)
+        assert serve(database_url=None, sqlite_file=file).get("/readyz").status_code == 200
+        assert read(file, "SELECT version_num FROM alembic_version") == [(known[-1],)]
+
+
+def test_two_processes_may_start_at_once(serve: Callable[..., TestClient], file: Path) -> None:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(PYPROJECT.parent),
+        "ENVIRONMENT": "",
+        "DATABASE_URL": "",
+        "SQLITE_FILE": str(file),
+    }
+    with subprocess.Popen(  # noqa: S603 - our own words
+        [sys.executable, "-c", START],
+        cwd=file.parent,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        other.stdout.readline()
+        other.stdin.write("\n")
+        other.stdin.flush()
+        assert serve(database_url=None, sqlite_file=file).get("/readyz").status_code == 200
+    assert other.returncode == 0
+
+
+def test_a_named_database_is_never_migrated_and_not_ready_before_it_is(
+    serve: Callable[..., TestClient], history: Callable[..., None], file: Path
+) -> None:
+    history("one", "two")
+    named = {"database_url": make_url(f"sqlite+aiosqlite:///{file}")}
+    answer = serve(**named).get("/readyz")
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:problem:schema-behind")
+    assert read(file, "SELECT name FROM sqlite_schema") == []
+
+
+@pytest.mark.parametrize(("known", "status"), [(["one", "two"], 503), (["one"], 200), ([], 200)])
+def test_an_older_schema_is_not_ready_but_a_newer_one_is(
+    serve: Callable[..., TestClient], history: Callable[..., None], file: Path, known: list[str], status: int
+) -> None:
+    history("one")
+    serve(database_url=None, sqlite_file=file)
+    history(*known)
+    assert serve(database_url=make_url(f"sqlite+aiosqlite:///{file}")).get("/readyz").status_code == status

@@ -1,0 +1,148 @@
+"""Settings: from the environment and `.env`, and fit for production."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from sqlalchemy import make_url
+
+from api.dependencies.settings import Settings, load_settings
+
+STRONG = "no less than 32 characters, as asked"
+FIT = {
+    "ENVIRONMENT": "production",
+    "SECRET_KEY": STRONG,
+    "DATABASE_URL": "sqlite:////srv/app.db",
+}
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """An environment without settings, and a folder without `.env`."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    return monkeypatch
+
+
+def test_without_any_setting_a_developer_can_start() -> None:
+    settings = load_settings()
+    assert not settings.in_production
+    assert settings.database_url is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "read"),
+    [
+        ("ENVIRONMENT", "development", "development"),
+        ("DATABASE_URL", "sqlite:////srv/app.db", make_url("sqlite+aiosqlite:////srv/app.db")),
+        ("SQLITE_FILE", "other.db", Path("other.db")),
+        ("DATABASE_POOL_SIZE", "7", 7),
+        ("DATABASE_MAX_OVERFLOW", "3", 3),
+        ("DATABASE_TIMEOUT", "2.5", 2.5),
+        ("CORS_ORIGINS", "https://a.example, https://b.example,", ["https://a.example", "https://b.example"]),
+        ("LOG_LEVEL", "WARNING", "WARNING"),
+    ],
+)
+def test_the_environment_sets(environment: pytest.MonkeyPatch, name: str, value: str, read: object) -> None:
+    environment.setenv(name, value)
+    assert getattr(load_settings(), name.lower()) == read
+
+
+@pytest.mark.parametrize("name", [name.upper() for name in Settings.model_fields])
+def test_an_empty_setting_counts_as_unset(environment: pytest.MonkeyPatch, name: str) -> None:
+    unset = load_settings()
+    environment.setenv(name, "")
+    assert load_settings() == unset
+
+
+def test_the_environment_wins_over_the_file(environment: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("LOG_LEVEL=ERROR\nDATABASE_POOL_SIZE=7\nUNKNOWN=ignored\n", "utf-8")
+    environment.setenv("LOG_LEVEL", "DEBUG")
+    settings = load_settings()
+    assert (settings.log_level, settings.database_pool_size) == ("DEBUG", 7)
+
+
+@pytest.mark.parametrize(
+    ("plain", "url"),
+    [
+        ("sqlite:///app.db", "sqlite+aiosqlite:///app.db"),
+        ("sqlite+aiosqlite:///app.db", "sqlite+aiosqlite:///app.db"),
+        # option: database=postgresql
+        ("postgres://user@db/app", "postgresql+asyncpg://user@db/app"),
+        ("postgresql://user:p%40ss@db:5433/app", "postgresql+asyncpg://user:p%40ss@db:5433/app"),
+        ("postgresql+psycopg2://user@db/app", "postgresql+asyncpg://user@db/app"),
+        ("postgresql://user@db/app?sslmode=require", "postgresql+asyncpg://user@db/app?ssl=require"),
+        # end: database=postgresql
+    ],
+)
+def test_a_plain_database_url_gets_its_driver(environment: pytest.MonkeyPatch, plain: str, url: str) -> None:
+    environment.setenv("DATABASE_URL", plain)
+    assert load_settings().database_url == make_url(url)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ENVIRONMENT", "staging"),
+        ("DATABASE_URL", "mysql://user:hunter2@db/app"),
+        ("DATABASE_URL", "hunter2"),
+        ("DATABASE_POOL_SIZE", "0"),
+        ("DATABASE_TIMEOUT", "soon"),
+        ("LOG_LEVEL", "LOUD"),
+    ],
+)
+def test_a_wrong_setting_is_named_but_never_printed(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
+    environment.setenv(name, value)
+    with pytest.raises(SystemExit) as stop:
+        load_settings()
+    assert name in str(stop.value)
+    assert value not in str(stop.value)
+    assert "hunter2" not in str(stop.value)
+
+
+def test_production_starts_with_what_it_needs(environment: pytest.MonkeyPatch) -> None:
+    for name, value in FIT.items():
+        environment.setenv(name, value)
+    assert load_settings().in_production
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SECRET_KEY", ""),
+        ("SECRET_KEY", "hunter2"),
+        ("DATABASE_URL", ""),  # option: database=postgresql
+    ],
+)
+def test_production_refuses_a_missing_or_weak_setting(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
+    for fit, good in FIT.items():
+        environment.setenv(fit, good)
+    environment.setenv(name, value)
+    with pytest.raises(SystemExit) as stop:
+        load_settings()
+    assert name in str(stop.value)
+    assert "hunter2" not in str(stop.value)
+
+
+def test_all_complaints_come_at_once(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("LOG_LEVEL", "LOUD")
+    environment.setenv("DATABASE_POOL_SIZE", "0")
+    with pytest.raises(SystemExit, match=r"(?s)DATABASE_POOL_SIZE.*LOG_LEVEL"):
+        load_settings()
+
+
+def test_settings_do_not_print_their_secrets(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("SECRET_KEY", STRONG)
+    environment.setenv("DATABASE_URL", "sqlite://user:hunter2@/app.db")
+    printed = repr(load_settings())
+    assert STRONG not in printed
+    assert "hunter2" not in printed
+
+
+def test_an_error_of_the_settings_holds_no_secret(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("ENVIRONMENT", "production")
+    environment.setenv("SECRET_KEY", "hunter2")
+    with pytest.raises(ValidationError) as error:
+        Settings()
+    assert "hunter2" not in str(error.value)
