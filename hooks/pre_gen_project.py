@@ -17,6 +17,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 RAW = r"""{{ cookiecutter | tojson }}"""  # {% raw %}
@@ -151,23 +152,21 @@ def complaints(answers: Mapping[str, object]) -> list[str]:
     return [each for each in found if each is not None]
 
 
-def empty_parents(project: Path, slug: object) -> list[Path]:
-    """The folders above a project with slashes in its slug that hold nothing but the way to it."""
-    depth = len([part for part in Path(str(slug)).parts if part not in (".", "..", "/")]) - 1
-    parents: list[Path] = []
-    for parent in project.parents[: max(depth, 0)]:
-        if len(list(parent.iterdir())) > 1:
-            break
-        parents.append(parent)
-    return parents
+def remove_empty_way(project: Path, slug: object) -> None:
+    """Remove the folders that a slug with slashes led through: cookiecutter made them, and would leave all but the last.
+
+    A folder that holds anything stays, and so does the current folder where the system does not let it go.
+    """
+    named = [part for part in Path(str(slug)).parts if part not in (".", "..", "/")]
+    if len(named) > 1:
+        with suppress(OSError):
+            for folder in (project, *project.parents[: len(named) - 1]):
+                folder.rmdir()
 
 
-def report(refused: Iterable[str], parents: Iterable[Path]) -> str:
-    """All complaints, and what cookiecutter will not clean up."""
-    lines = ["", "These answers cannot be used; nothing was generated:", "", *refused]
-    # Nobody can tell here whether these folders were there before, so they are named and not removed.
-    lines += [f"\nThe folder {quoted(str(parent))} is empty; remove it unless it is yours." for parent in parents]
-    return "\n".join([*lines, ""])
+def report(refused: Iterable[str]) -> str:
+    """All complaints."""
+    return "\n".join(["", "These answers cannot be used; nothing was generated:", "", *refused, ""])
 
 
 def main(answers: Mapping[str, object], project: Path) -> int:
@@ -177,7 +176,8 @@ def main(answers: Mapping[str, object], project: Path) -> int:
         return 0
     if isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.reconfigure(errors="replace")
-    print(report(refused, empty_parents(project, answers.get("project_slug"))), file=sys.stderr, flush=True)
+    print(report(refused), file=sys.stderr, flush=True)
+    remove_empty_way(project, answers.get("project_slug"))
     return 1
 
 

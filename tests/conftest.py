@@ -14,10 +14,15 @@ from types import ModuleType
 from typing import Protocol
 
 import pytest
+from hypothesis import HealthCheck, settings
 from pytest_cookies.plugin import Cookies
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 Answer = str | bool
 
@@ -77,6 +82,7 @@ def run(
         encoding="utf-8",
         errors="replace",
         check=False,
+        timeout=600,
     )
 
 

@@ -183,13 +183,17 @@ class TestValidation:
     def test_a_long_value_is_shown_in_part(self, pre: ModuleType) -> None:
         assert pre.quoted("x" * 1000).endswith("... (1000 characters)")
 
-    def test_only_empty_folders_above_a_slug_with_slashes_are_named(self, pre: ModuleType, tmp_path: Path) -> None:
+    def test_a_slug_with_slashes_leaves_no_empty_folder_and_removes_no_other(
+        self, pre: ModuleType, tmp_path: Path
+    ) -> None:
         project = tmp_path / "full" / "empty" / "project"
         project.mkdir(parents=True)
         (tmp_path / "full" / "file").touch()
-        assert pre.empty_parents(project, "full/empty/project") == [project.parent]
-        assert pre.empty_parents(project, "project") == []
-        assert pre.empty_parents(project, "../project") == []
+        pre.remove_empty_way(project, "project")
+        pre.remove_empty_way(project, "../project")
+        assert project.exists()
+        pre.remove_empty_way(project, "full/empty/project")
+        assert list(tmp_path.rglob("*")) == [tmp_path / "full", tmp_path / "full" / "file"]
 
 
 class TestMarkers:

@@ -1,5 +1,6 @@
 """A generated project at work: its own commands, its tests on both databases, its server over HTTP, its README."""
 
+import json
 import os
 import re
 import secrets
@@ -13,10 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Bake, Project, every_combination, run
+from conftest import ROOT, Bake, Project, every_combination, run, tool
 from web import ask, free_port, wait_for
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name == "nt", reason="the commands are those of a Unix shell"),
+]
 
 POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name))
 
@@ -187,3 +191,36 @@ def test_the_example_is_removed_as_its_readme_says(copy: Project) -> None:
         (copy.path / name).write_text("".join(kept), encoding="utf-8")
     done = copy.run("make", "lint", "test")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_two_commands_on_a_clone_make_a_project(tmp_path: Path) -> None:
+    clone = Project(tmp_path / "clone")
+    assert run(("git", "clone", "--quiet", ROOT, clone.path), cwd=tmp_path).returncode == 0
+    blocks = readme_blocks(Project(ROOT))
+    assert blocks == [
+        "make project\n",
+        'make project args="--no-input project_name=Shop database=sqlite example=no"\n',
+        "make test\n",
+    ]
+    surroundings = {**os.environ, "PATH": f"{tool('uv').parent}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path)}
+    surroundings["UV_CACHE_DIR"] = run((tool("uv"), "cache", "dir"), cwd=ROOT).stdout.strip()
+    made = []
+    for block in blocks[:2]:
+        command = ["bash", "-ec", block]
+        enter = "\n" * len(json.loads(clone.text("cookiecutter.json")))
+        done = subprocess.run(
+            command,
+            cwd=clone.path,
+            env=surroundings,
+            input=enter,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        made.append("touch .venv/.installed" in done.stdout)
+    assert made == [True, False]
+    assert clone.has("budget-api/api/services/budgets.py")
+    assert clone.has("shop/api/main.py")
+    assert not clone.has("shop/api/services/budgets.py")

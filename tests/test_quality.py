@@ -1,5 +1,6 @@
 """Format, style, types, import rules and migrations: of this repository, of the template where it lies, of every bake."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,7 @@ def test_the_dockerfile_follows_the_rules_of_hadolint(bake: Bake, option: Answer
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="there is no make")
 def test_this_repository_is_formatted_linted_and_typed() -> None:
     done = run(("make", "lint"), cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
