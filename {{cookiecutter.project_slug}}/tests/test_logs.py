@@ -73,6 +73,14 @@ def test_a_line_break_in_a_path_forges_no_line(serve: Serve, lines: Lines, envir
 
 
 @pytest.mark.parametrize("environment", ["development", "production"])
+def test_a_line_break_in_a_message_forges_no_line(serve: Serve, lines: Lines, environment: str) -> None:
+    serve(environment=environment)
+    logging.getLogger("api").warning("told: %s", "well\r\nforged")
+    (line,) = lines()
+    assert "forged" in line
+
+
+@pytest.mark.parametrize("environment", ["development", "production"])
 def test_no_secret_is_logged_at_any_level(serve: Serve, lines: Lines, environment: str) -> None:
     client = serve(router, environment=environment, log_level="DEBUG")
     headers = {"Authorization": "Bearer hunter2", "Cookie": "session=hunter2"}

@@ -10,14 +10,14 @@ from api.dependencies.request_id import current_request_id
 class PlainFormatter(logging.Formatter):
     """Lines for a terminal; a line break from outside can't begin a line of its own."""
 
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)-8s %(name)s: %(message)s", datefmt="%H:%M:%S")
-
     def format(self, record: logging.LogRecord) -> str:
-        """Add what the event carries, and the request id."""
+        """Write time, level, logger, message, what the event carries, request id, and a traceback where it has one."""
         fields = {**getattr(record, "fields", {}), "request_id": current_request_id.get()}
         extra = " ".join(f"{name}={value}" for name, value in fields.items() if value is not None)
-        return f"{super().format(record)} {extra}".rstrip()
+        time = self.formatTime(record, "%H:%M:%S")
+        line = f"{time} {record.levelname:<8} {record.name}: {record.getMessage()} {extra}".rstrip()
+        line = line.replace("\r", "\\r").replace("\n", "\\n")
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
 class JsonFormatter(logging.Formatter):

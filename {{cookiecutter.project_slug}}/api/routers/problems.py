@@ -17,6 +17,7 @@ from api.services.errors import ConflictError, NotFoundError, ServiceError, Unav
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+PROBLEM_SCHEMA = {"$ref": f"#/components/schemas/{Problem.__name__}"}
 
 STATUS_BY_KIND: dict[type[ServiceError], HTTPStatus] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
@@ -36,9 +37,10 @@ class ProblemDetailsAPI(FastAPI):
         if self.openapi_schema is None:
             paths: dict[str, dict[str, dict[str, Any]]] = super().openapi()["paths"]
             for operation in (operation for path in paths.values() for operation in path.values()):
-                for status, response in operation["responses"].items():
-                    if int(status) >= HTTPStatus.BAD_REQUEST:
-                        response["content"] = {MEDIA_TYPE: response["content"]["application/json"]}
+                for response in operation["responses"].values():
+                    described = response.get("content", {}).get("application/json", {})
+                    if described.get("schema") == PROBLEM_SCHEMA:
+                        response["content"] = {MEDIA_TYPE: described}
         return super().openapi()
 
 
