@@ -41,6 +41,7 @@ def test_without_any_setting_a_developer_can_start() -> None:
         ("DATABASE_MAX_OVERFLOW", "3", 3),
         ("DATABASE_TIMEOUT", "2.5", 2.5),
         ("CORS_ORIGINS", "https://a.example, https://b.example,", ["https://a.example", "https://b.example"]),
+        ("CORS_ORIGINS", '["https://a.example"]', ["https://a.example"]),
         ("LOG_LEVEL", "WARNING", "WARNING"),
     ],
 )
@@ -89,6 +90,7 @@ def test_a_plain_database_url_gets_its_driver(environment: pytest.MonkeyPatch, p
         ("DATABASE_URL", "hunter2"),
         ("DATABASE_POOL_SIZE", "0"),
         ("DATABASE_TIMEOUT", "soon"),
+        ("CORS_ORIGINS", "[hunter2"),
         ("LOG_LEVEL", "LOUD"),
     ],
 )

@@ -1,5 +1,6 @@
 """Settings, read once from the environment and from `.env`; the environment wins."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -45,10 +46,12 @@ def read_database_url(value: str | URL) -> URL:
 
 
 def read_list(value: object) -> object:
-    """Split `a, b` into a list; a list stays as it is."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
+    """Split `a, b`, or read a JSON list; a list stays as it is."""
+    if not isinstance(value, str):
+        return value
+    if value.startswith("["):
+        return json.loads(value)
+    return [part.strip() for part in value.split(",") if part.strip()]
 
 
 class Settings(BaseSettings):
