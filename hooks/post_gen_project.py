@@ -237,14 +237,15 @@ def parse_lock(lock: str) -> tuple[str, list[Pin]]:
     ]
 
 
-def with_own_parents(pin: Pin, pyproject: Mapping[str, Any], constraints: Container[str]) -> Pin:
+def with_own_parents(
+    pin: Pin, project: str, direct: Mapping[str | None, Container[str]], constraints: Container[str]
+) -> Pin:
     """Let a package be asked for by what `pyproject.toml` says now, under the name that the project has now."""
-    direct = direct_requirements(pyproject)
     parents: list[str] = []
     for parent in pin.parents:
         if own := DIRECT.fullmatch(parent):
             if pin.name in direct.get(own["group"], ()):
-                parents.append(f"{pyproject['project']['name']} {own['source']}")
+                parents.append(f"{project} {own['source']}")
         elif not parent.startswith("-c ") or pin.name in constraints:
             parents.append(parent)
     return pin._replace(parents=parents)
@@ -268,7 +269,8 @@ def prune_lock(lock: str, pyproject: Mapping[str, Any], constraints: Container[s
     The comments of the lock tell who asks for a package. They can't tell for which extra, or on which system.
     """
     heading, all_pins = parse_lock(lock)
-    pins = [with_own_parents(pin, pyproject, constraints) for pin in all_pins]
+    project, direct = pyproject["project"]["name"], direct_requirements(pyproject)
+    pins = [with_own_parents(pin, project, direct, constraints) for pin in all_pins]
     packages = reachable(pins)
     pruned = heading
     for pin in pins:
