@@ -5,8 +5,10 @@ import importlib.util
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -205,3 +207,16 @@ def copy(finished: Project, tmp_path: Path) -> Project:
     shutil.copytree(finished.path, tmp_path / "copy", ignore=shutil.ignore_patterns("venv"))
     (tmp_path / "copy" / "venv").symlink_to(finished.path / "venv")
     return Project(tmp_path / "copy")
+
+
+def assert_gone(pid_file: Path) -> None:
+    """A process that was hanging has ended."""
+    pid = int(pid_file.read_text(encoding="utf-8"))
+    for _ in range(50):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    os.kill(pid, signal.SIGKILL)
+    pytest.fail(f"process {pid} was left behind")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, Generate, Project, command_line, run
+from conftest import ROOT, Generate, Project, assert_gone, command_line, run
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the broken tools are shell scripts")
 
@@ -65,19 +65,6 @@ def assert_kept(output: Path) -> Project:
     assert "# option:" not in project.text("pyproject.toml")
     assert stat.S_IMODE((project.path / ".env").stat().st_mode) == 0o600
     return project
-
-
-def assert_gone(pid_file: Path) -> None:
-    """A process that was hanging has ended."""
-    pid = int(pid_file.read_text(encoding="utf-8"))
-    for _ in range(50):
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.1)
-    os.kill(pid, signal.SIGKILL)
-    pytest.fail(f"process {pid} was left behind")
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import errno
 import json
 import os
 import shutil
-import signal
 import stat
 import sys
 import textwrap
@@ -21,7 +20,7 @@ from cookiecutter.environment import StrictEnvironment
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import ROOT, TEMPLATE, Answer, Bake, Project
+from conftest import ROOT, TEMPLATE, Answer, Bake, Project, assert_gone
 
 # Hooks are imported from where they lie, so their classes are unknown to the type checker.
 Work = Any
@@ -475,7 +474,7 @@ class TestCommands:
         parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
         with pytest.raises(post.SkippedError, match="stopped after 1 s while starting"):
             work.run(sys.executable, "-c", parent)
-        assert_gone(int((tmp_path / "pid").read_text(encoding="utf-8")))
+        assert_gone(tmp_path / "pid")
 
     def test_after_a_stop_no_command_starts(self, post: ModuleType, work: Work) -> None:
         work.stop("interrupted")
@@ -660,15 +659,3 @@ class TestCruft:
         assert post.cruft_scratch({"_commit": "abc"}, tmp_path / "tmpab12_xyz" / "shop")
         assert not post.cruft_scratch({}, tmp_path / "tmpab12_xyz" / "shop")
         assert not post.cruft_scratch({"_commit": "abc"}, tmp_path / "shop")
-
-
-def assert_gone(pid: int) -> None:
-    """Wait a moment for a process to end."""
-    for _ in range(50):
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.1)
-    os.kill(pid, signal.SIGKILL)
-    pytest.fail(f"process {pid} was left behind")

@@ -1,6 +1,7 @@
 """Format, style, types, import rules and migrations: of this repository, of the template where it lies, of every bake."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,7 @@ def test_the_name_does_not_decide_whether_the_checks_pass(bake: Bake, environmen
         assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="hadolint is installed on Linux alone")
 @pytest.mark.parametrize("option", [{}, {"database": "sqlite"}])
 def test_the_dockerfile_follows_the_rules_of_hadolint(bake: Bake, option: Answers) -> None:
     done = bake(**option).run(tool("hadolint"), "Dockerfile")
