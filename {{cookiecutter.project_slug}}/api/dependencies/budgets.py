@@ -4,20 +4,13 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from api.dependencies.auth import CurrentUserIdDep  # option: auth
 from api.dependencies.database import SessionDep
 from api.services.budgets import BudgetService
 
 
-def get_budget_service(
-    session: SessionDep,
-    owner_id: CurrentUserIdDep,  # option: auth
-) -> BudgetService:
+def get_budget_service(session: SessionDep) -> BudgetService:
     """Make the service."""
-    return BudgetService(
-        session,
-        owner_id,  # option: auth
-    )
+    return BudgetService(session)
 
 
 BudgetServiceDep = Annotated[BudgetService, Depends(get_budget_service)]
