@@ -230,6 +230,7 @@ def test_the_docker_commands_of_the_readme_work_as_they_stand(copy: Project) -> 
             if block.startswith("docker run -p"):
                 with running(copy, block):
                     assert wait_for("http://localhost:5000/readyz").status == 200
+                docker("rm", "--volumes", docker("ps", "--latest", "--quiet"))
             elif " -it " in block:
                 terminal = ["script", "--quiet", "--return", "--command", block, "/dev/null"]
                 done = subprocess.run(
