@@ -186,16 +186,17 @@ def tool(name: str) -> Path:
     return Path(sys.executable).with_name(name)
 
 
+def path_with_uv() -> str:
+    """The PATH of somebody who has uv: ours, and the environment that runs the tests."""
+    return f"{tool('uv').parent}{os.pathsep}{os.environ['PATH']}"
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The default project, made by the command line with its virtual environment, by uv."""
     folder = tmp_path_factory.mktemp("finished")
     command = (tool("cookiecutter"), "--no-input", "-o", folder, ROOT, "check_docker=no")
-    surroundings = {
-        "BACKEND_SKIP_SETUP": "",
-        "BACKEND_STRICT": "1",
-        "PATH": f"{tool('uv').parent}{os.pathsep}{os.environ['PATH']}",
-    }
+    surroundings = {"BACKEND_SKIP_SETUP": "", "BACKEND_STRICT": "1", "PATH": path_with_uv()}
     done = run(command, cwd=folder, env=surroundings)
     assert done.returncode == 0, done.stdout + done.stderr
     return Project(folder / "budget-api")

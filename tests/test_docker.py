@@ -16,9 +16,14 @@ from web import ask, free_port, wait_for
 Start = Callable[..., str]
 
 
+def attempt(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a docker command that may fail."""
+    return run(("docker", *arguments), cwd=Path.cwd())
+
+
 def docker(*arguments: str | Path) -> str:
     """Run a docker command that must succeed; give what it prints."""
-    done = run(("docker", *arguments), cwd=Path.cwd())
+    done = attempt(*arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.strip()
 
@@ -114,7 +119,6 @@ def test_its_data_outlives_the_container(start: Start) -> None:
             answer = ask("POST", f"http://127.0.0.1:{port}/v1/budgets", {"name": "Household", "limit": "1.00"})
             assert answer.status == expected
             docker("rm", "--force", container)
-            docker("rm", "--force", container)
     finally:
         docker("volume", "rm", "--force", volume)
 
@@ -142,7 +146,7 @@ def test_it_stops_within_seconds_on_sigterm_and_says_so(start: Start) -> None:
 def test_production_settings_that_are_missing_stop_the_start_by_name(start: Start) -> None:
     container = start("--env", "ENVIRONMENT=production")
     assert docker("wait", container) != "0"
-    done = run(("docker", "logs", container), cwd=Path.cwd())
+    done = attempt("logs", container)
     assert "SECRET_KEY" in done.stderr
     assert "DATABASE_URL" in done.stderr
     assert "Traceback" not in done.stderr
@@ -161,7 +165,7 @@ def test_it_holds_what_runs_and_nothing_else(bake: Bake, image: str) -> None:
 
 def test_it_holds_no_compiler_and_no_cache_of_pip(image: str) -> None:
     for name in ("gcc", "cc", "make"):
-        assert run(("docker", "run", "--rm", "--entrypoint", "which", image, name), cwd=Path.cwd()).returncode == 1
+        assert attempt("run", "--rm", "--entrypoint", "which", image, name).returncode == 1
     found = docker("run", "--rm", "--user", "0", "--entrypoint", "find", image, "/", "-xdev", "-path", "*/.cache/pip")
     assert found == ""
 
@@ -187,8 +191,8 @@ def test_a_change_of_the_code_does_not_install_again(bake: Bake, image: str, tmp
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.14"])
 def test_the_image_builds_with_every_other_python(bake: Bake, version: str) -> None:
     base = f"python:{version}-slim"
-    present = run(("docker", "image", "inspect", base), cwd=Path.cwd()).returncode == 0
-    if not present and run(("docker", "pull", "--quiet", base), cwd=Path.cwd()).returncode != 0:
+    present = attempt("image", "inspect", base).returncode == 0
+    if not present and attempt("pull", "--quiet", base).returncode != 0:
         pytest.skip(f"{base} can't be pulled here")
     tag = f"budget-api:python{version}"
     docker("build", "--quiet", "--tag", tag, bake(python_version=version).path)

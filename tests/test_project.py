@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, Bake, Project, every_combination, run, tool
+from conftest import ROOT, Bake, Project, every_combination, path_with_uv, run, tool
 from web import ask, free_port, wait_for
 
 pytestmark = [
@@ -202,7 +202,7 @@ def test_two_commands_on_a_clone_make_a_project(tmp_path: Path) -> None:
         'make project args="--no-input project_name=Shop database=sqlite example=no"\n',
         "make test\n",
     ]
-    surroundings = {**os.environ, "PATH": f"{tool('uv').parent}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path)}
+    surroundings = {**os.environ, "PATH": path_with_uv(), "HOME": str(tmp_path)}
     surroundings["UV_CACHE_DIR"] = run((tool("uv"), "cache", "dir"), cwd=ROOT).stdout.strip()
     made = []
     for block in blocks[:2]:
