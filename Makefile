@@ -17,10 +17,11 @@ lint: .venv/.installed
 	$(BIN)/mypy
 
 # Keeps the versions that are locked as far as pyproject.toml allows; args=--upgrade takes the newest.
+# The template's locks serve every option, so those that are off by default are switched on.
 lock: .venv/.installed
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" $(args) \
 	    pyproject.toml --group dev -o requirements-dev.txt
-	rm -rf .lock && BACKEND_SKIP_SETUP=1 $(BIN)/cookiecutter --no-input -o .lock .
+	rm -rf .lock && BACKEND_SKIP_SETUP=1 $(BIN)/cookiecutter --no-input -o .lock . telemetry=yes
 	$(MAKE) -C .lock/budget-api -o venv/.installed BIN=$(CURDIR)/$(BIN) lock args="$(args)"
 	cp .lock/budget-api/requirements*.txt '{{cookiecutter.project_slug}}'
 	rm -rf .lock

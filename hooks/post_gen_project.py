@@ -31,6 +31,23 @@ RAW = r"""{{ cookiecutter | tojson }}"""  # {% raw %}
 
 # What leaves with an option that is declined. Every condition that a marker may name has a row here.
 OPTION_FILES: dict[str, tuple[str, ...]] = {
+    "auth": (
+        "api/dependencies/auth.py",
+        "api/dependencies/users.py",
+        "api/models/users.py",
+        "api/routers/auth.py",
+        "api/routers/users.py",
+        "api/schemas/auth.py",
+        "api/schemas/users.py",
+        "api/services/auth.py",
+        "api/services/security.py",
+        "api/services/users.py",
+        "tests/routers/test_auth.py",
+        "tests/routers/test_users.py",
+        "tests/services/test_security.py",
+    ),
+    "auth|database=postgresql": (),
+    "auth|example": ("migrations/versions/0001_initial.py",),
     "example": (
         "api/dependencies/budgets.py",
         "api/dependencies/transactions.py",
@@ -42,7 +59,6 @@ OPTION_FILES: dict[str, tuple[str, ...]] = {
         "api/schemas/transactions.py",
         "api/services/budgets.py",
         "api/services/transactions.py",
-        "migrations/versions/0001_initial.py",
         "tests/routers/conftest.py",
         "tests/routers/test_budgets.py",
         "tests/routers/test_transactions.py",
@@ -51,8 +67,15 @@ OPTION_FILES: dict[str, tuple[str, ...]] = {
         "tests/services/test_budgets.py",
         "tests/services/test_transactions.py",
     ),
-    "database=postgresql": (),
-    "database=sqlite": (),
+    "telemetry": (
+        "api/dependencies/telemetry.py",
+        "tests/test_telemetry.py",
+    ),
+    "database=postgresql": ("deploy/base/migration.yaml", "deploy/base/replicas.yaml"),
+    "database=sqlite": ("deploy/base/volume.yaml",),
+    "ci=github": (".github/dependabot.yml", ".github/workflows/ci.yml"),
+    "ci=gitlab": (".gitlab-ci.yml",),
+    "kubernetes": ("deploy",),
 }
 
 ON = ("1", "true", "t", "yes", "y", "on")
@@ -109,7 +132,7 @@ class Marker(NamedTuple):
 
 def marker(opening: str, closing: str) -> Marker:
     """Write the three markers between the two ends of a comment."""
-    condition = rf"(?P<condition>[a-z_]+(=[a-z0-9.]+)?){closing}\s*"
+    condition = rf"(?P<condition>[a-z0-9_.=|]+){closing}\s*"
     return Marker(
         begins=re.compile(rf"\s*{opening} option: {condition}"),
         ends=re.compile(rf"\s*{opening} end: {condition}"),
@@ -122,9 +145,10 @@ MARKDOWN_MARKER = marker("<!--", " -->")
 
 
 def holds(condition: str, answers: Answers) -> bool:
-    """Whether an option was switched on, or a choice made."""
-    name, equals, choice = condition.partition("=")
-    return answers[name] == choice if equals else is_on(answers[name])
+    """Whether an option was switched on, or a choice made; of several between bars, one is enough."""
+    first, bar, others = condition.partition("|")
+    name, equals, choice = first.partition("=")
+    return (answers[name] == choice if equals else is_on(answers[name])) or (bool(bar) and holds(others, answers))
 
 
 def prune_text(text: str, answers: Answers, syntax: Marker = HASH_MARKER) -> str:

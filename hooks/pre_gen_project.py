@@ -26,8 +26,9 @@ TEXTS = {"project_name": 1, "description": 0}
 CHOICES = {
     "python_version": ("3.13", "3.14", "3.12", "3.11"),
     "database": ("postgresql", "sqlite"),
+    "ci": ("github", "gitlab", "none"),
 }
-SWITCHES = ("example", "create_venv", "check_docker")
+SWITCHES = ("example", "auth", "telemetry", "kubernetes", "create_venv", "check_docker")
 
 ON = ("1", "true", "t", "yes", "y", "on")
 OFF = ("0", "false", "f", "no", "n", "off")

@@ -3,6 +3,7 @@
 import fnmatch
 import json
 import os
+import re
 import tomllib
 from collections.abc import Iterator
 
@@ -34,7 +35,7 @@ def test_the_layout_is_the_documented_one(bake: Bake) -> None:
 def test_the_default_project_can_be_read_in_an_hour(bake: Bake) -> None:
     project = bake()
     files = set(project.files()) - {".env"}
-    assert len(files) <= 75
+    assert len(files) <= 85
     assert {name for name in files - LOCKS if project.text(name).count("\n") > 300} == set()
 
 
@@ -70,7 +71,7 @@ def test_every_file_parses(bake: Bake, answers: dict[str, str | bool]) -> None:
             case "toml":
                 tomllib.loads(project.text(name))
             case "yaml" | "yml":
-                yaml.safe_load(project.text(name))
+                list(yaml.safe_load_all(project.text(name)))
 
 
 @every_combination
@@ -89,8 +90,34 @@ def test_a_declined_example_leaves_no_trace(bake: Bake) -> None:
     assert [name for name in project.files() if "budget" in name or "transaction" in name] == []
 
 
+def test_declined_logins_leave_no_trace(bake: Bake) -> None:
+    words = (
+        "api/auth",
+        "user_id",
+        "owner",
+        "access_token",
+        "jwt",
+        "pwdlib",
+        "argon2",
+        "secret_key",
+        "multipart",
+        "/users",
+    )
+    project = bake(auth=False)
+    assert [trace for trace in leftovers(project, words) if not trace.startswith("requirements-dev.txt")] == []
+
+
 def test_sqlite_alone_leaves_no_trace_of_postgresql(bake: Bake) -> None:
     assert leftovers(bake(database="sqlite"), ("postgres", "asyncpg", "psql", "pg_")) == []
+
+
+def test_declined_telemetry_leaves_no_trace(bake: Bake) -> None:
+    left = leftovers(bake(telemetry=False), ("telemetry", "otel_", "otlp", "collector", "trace_id"))
+    fastapi_needs = [f"{name}: telemetry" for name in sorted(LOCKS)]  # opentelemetry-api
+    assert left == fastapi_needs
+    for name in LOCKS:
+        lock = bake(telemetry=False).text(name)
+        assert re.findall(r"^[a-z-]*telemetry[a-z-]*", lock, re.MULTILINE) == ["opentelemetry-api"]
 
 
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])

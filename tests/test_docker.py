@@ -11,7 +11,7 @@ import pytest
 
 from conftest import Bake, Project, run
 from test_project import readme_blocks, running
-from web import ask, free_port, wait_for
+from web import ask, free_port, sign_in, wait_for
 
 Start = Callable[..., str]
 
@@ -85,7 +85,8 @@ def test_a_container_serves_at_once_without_any_setting(start: Start) -> None:
     start("--publish", f"127.0.0.1:{port}:5000")
     server = f"http://127.0.0.1:{port}"
     assert wait_for(f"{server}/readyz").status == 200
-    assert ask("POST", f"{server}/v1/budgets", {"name": "Household", "limit": "1.00"}).status == 201
+    token = sign_in(server)
+    assert ask("POST", f"{server}/v1/budgets", {"name": "Household", "limit": "1.00"}, token).status == 201
 
 
 @pytest.mark.parametrize("user", ["10001", "12345"])
@@ -95,7 +96,8 @@ def test_it_needs_to_write_to_its_data_alone_and_runs_as_any_user(start: Start, 
     container = start("--publish", f"127.0.0.1:{port}:5000", "--user", user, *hardened)
     server = f"http://127.0.0.1:{port}"
     assert wait_for(f"{server}/readyz").status == 200
-    assert ask("POST", f"{server}/v1/budgets", {"name": "Household", "limit": "1.00"}).status == 201
+    token = sign_in(server)
+    assert ask("POST", f"{server}/v1/budgets", {"name": "Household", "limit": "1.00"}, token).status == 201
     assert docker("exec", container, "id", "--user") == user
 
 
@@ -116,7 +118,9 @@ def test_its_data_outlives_the_container(start: Start) -> None:
             port = free_port()
             container = start("--publish", f"127.0.0.1:{port}:5000", "--volume", f"{volume}:/data")
             wait_for(f"http://127.0.0.1:{port}/readyz")
-            answer = ask("POST", f"http://127.0.0.1:{port}/v1/budgets", {"name": "Household", "limit": "1.00"})
+            answer = ask(
+                "POST", f"http://127.0.0.1:{port}/v1/users", {"email": "ada@example.com", "password": "x" * 12}
+            )
             assert answer.status == expected
             docker("rm", "--force", container)
     finally:
@@ -209,11 +213,12 @@ def test_what_is_written_to_the_composition_is_there_after_a_restart(bake: Bake,
     try:
         up = project.run("make", "up")
         assert up.returncode == 0, up.stdout + up.stderr
-        written = ask("POST", f"{server}/v1/budgets", {"name": "Household", "limit": "12.50"})
+        token = sign_in(server)
+        written = ask("POST", f"{server}/v1/budgets", {"name": "Household", "limit": "12.50"}, token)
         assert written.status == 201
         assert project.run("docker", "compose", "restart").returncode == 0
         wait_for(f"{server}/readyz")
-        assert ask("GET", f"{server}{written.headers['location']}").body == written.body
+        assert ask("GET", f"{server}{written.headers['location']}", token=token).body == written.body
         down = project.run("make", "down")
         assert down.returncode == 0, down.stderr
         assert project.run("docker", "compose", "ps", "--all", "--quiet").stdout == ""

@@ -34,6 +34,10 @@ GOOD = {
     "python_version": "3.13",
     "database": "postgresql",
     "example": True,
+    "auth": True,
+    "telemetry": True,
+    "ci": "github",
+    "kubernetes": True,
     "create_venv": True,
     "check_docker": True,
 }
@@ -175,8 +179,8 @@ class TestValidation:
     def test_all_complaints_come_at_once(self, pre: ModuleType) -> None:
         bad = dict.fromkeys(GOOD, "{{")
         assert [complaint.split(" = ")[0] for complaint in pre.complaints(bad)] == [
-            *("project_name", "description", "project_slug", "python_version", "database"),
-            *("example", "create_venv", "check_docker"),
+            *("project_name", "description", "project_slug", "python_version", "database", "ci"),
+            *("example", "auth", "telemetry", "kubernetes", "create_venv", "check_docker"),
         ]
 
     def test_a_long_value_is_shown_in_part(self, pre: ModuleType) -> None:
@@ -301,6 +305,7 @@ class TestTemplate:
         [
             {},
             {"database": "sqlite"},
+            {"telemetry": True},
             {"example": False, "project_slug": "zzz"},
             {"database": "sqlite", "project_slug": "aaa"},
             {"project_slug": "fastapi"},
@@ -334,7 +339,9 @@ class TestRemoval:
         assert [path.name for path in tmp_path.iterdir()] == ["stays"]
 
     def test_nothing_is_removed_for_a_kept_option(self, post: ModuleType) -> None:
-        assert post.declined_files(GOOD) == []
+        kept = [name for option, names in post.OPTION_FILES.items() if post.holds(option, GOOD) for name in names]
+        assert kept
+        assert set(post.declined_files(GOOD)).isdisjoint(kept)
 
     def test_caches_of_the_template_go_and_those_of_a_venv_stay(self, post: ModuleType, tmp_path: Path) -> None:
         for name in ("api/__pycache__/a.pyc", ".mypy_cache/3.13/deep.json", "venv/lib/__pycache__/b.pyc"):

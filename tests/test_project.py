@@ -3,58 +3,22 @@
 import json
 import os
 import re
-import secrets
-import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from conftest import ROOT, Bake, Project, every_combination, path_with_uv, run, tool
-from web import ask, free_port, wait_for
+from web import ask, free_port, sign_in, wait_for
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(os.name == "nt", reason="the commands are those of a Unix shell"),
 ]
-
-POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name))
-
-
-@pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[str]:
-    """The URL of a server of our own, which runs as an ordinary user; it lacks the name of a database."""
-    if not POSTGRESQL:
-        pytest.skip("PostgreSQL's server programs are not installed")
-    folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
-    user = "nobody" if os.geteuid() == 0 else None
-    if user:
-        shutil.chown(folder, user)
-    port = free_port()
-    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-
-    def server(program: str, *arguments: str | Path) -> None:
-        command = [POSTGRESQL[-1] / program, "-D", folder / "data", *arguments]
-        subprocess.run(command, user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-
-    server("initdb", "-A", "trust", "-U", "tester")
-    server("pg_ctl", "-w", "-o", options, "-l", folder / "log", "start")
-    yield f"postgresql://tester@127.0.0.1:{port}"
-    server("pg_ctl", "-m", "immediate", "stop")
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
-def postgresql(postgresql_server: str) -> str:
-    """The URL of an empty database."""
-    name = f"test_{secrets.token_hex(4)}"
-    psql = (POSTGRESQL[-1] / "psql", f"{postgresql_server}/postgres", "-c", f"CREATE DATABASE {name}")
-    assert run(psql, cwd=Path.cwd()).returncode == 0
-    return f"{postgresql_server}/{name}"
 
 
 def test_its_tests_and_checks_pass_at_once(finished: Project) -> None:
@@ -131,31 +95,33 @@ def walk_through_the_example(server: str) -> None:
     about = wait_for(f"{server}/")
     assert about.body == {"name": "Budget API", "version": "0.1.0", "docs": "/docs"}
     assert ask("GET", f"{server}/readyz").status == 200
+    assert ask("GET", budgets).status == 401
+    as_ada = partial(ask, token=sign_in(server))
 
-    invalid = ask("POST", budgets, {"name": "", "limit": "many"})
+    invalid = as_ada("POST", budgets, {"name": "", "limit": "many"})
     assert invalid.status == 422
     assert invalid.headers["content-type"] == "application/problem+json"
     assert len(invalid.body["errors"]) == 2
 
-    created = ask("POST", budgets, {"name": "Household", "limit": "100.00"})
+    created = as_ada("POST", budgets, {"name": "Household", "limit": "100.00"})
     assert created.status == 201
     budget = f"{server}{created.headers['location']}"
-    assert ask("GET", budget).body == created.body
+    assert as_ada("GET", budget).body == created.body
 
-    assert ask("POST", budgets, {"name": "Household", "limit": "5.00"}).status == 409
-    assert ask("POST", budgets, {"name": "Car", "limit": "5.00", "colour": "red"}).status == 422
-    assert ask("PATCH", budget, {"name": None}).status == 422
-    assert ask("GET", f"{budgets}?limit=100000").status == 422
+    assert as_ada("POST", budgets, {"name": "Household", "limit": "5.00"}).status == 409
+    assert as_ada("POST", budgets, {"name": "Car", "limit": "5.00", "colour": "red"}).status == 422
+    assert as_ada("PATCH", budget, {"name": None}).status == 422
+    assert as_ada("GET", f"{budgets}?limit=100000").status == 422
 
     for amount in ("0.10", "0.20", "33.33"):
-        spent = ask("POST", f"{budget}/transactions", {"amount": amount, "description": "Milk"})
+        spent = as_ada("POST", f"{budget}/transactions", {"amount": amount, "description": "Milk"})
         assert spent.status == 201
-        assert ask("GET", f"{server}{spent.headers['location']}").body == spent.body
-    assert ask("POST", f"{budget}/transactions", {"amount": "66.38", "description": "Too much"}).status == 409
+        assert as_ada("GET", f"{server}{spent.headers['location']}").body == spent.body
+    assert as_ada("POST", f"{budget}/transactions", {"amount": "66.38", "description": "Too much"}).status == 409
     summary = {"limit": "100.00", "spent": "33.63", "remaining": "66.37", "transactions": 3}
-    assert ask("GET", f"{budget}/summary").body == summary
+    assert as_ada("GET", f"{budget}/summary").body == summary
 
-    unknown = ask("GET", f"{server}/nowhere")
+    unknown = as_ada("GET", f"{server}/nowhere")
     assert unknown.status == 404
     assert unknown.headers["content-type"] == "application/problem+json"
     assert unknown.body["request_id"] == unknown.headers["x-request-id"]
@@ -170,7 +136,7 @@ def test_the_commands_of_its_readme_work_as_they_stand(copy: Project) -> None:
     (copy.path / "venv").unlink()
     served = 0
     for block in readme_blocks(copy):
-        if "docker" in block or block.startswith("rm "):
+        if "docker" in block or "rm -f" in block or "remove the example" in block:
             continue  # other tests run these
         if block.strip() == "make run" or "uvicorn" in block:
             with running(copy, block):
@@ -183,12 +149,14 @@ def test_the_commands_of_its_readme_work_as_they_stand(copy: Project) -> None:
 
 
 def test_the_example_is_removed_as_its_readme_says(copy: Project) -> None:
-    for block in (block for block in readme_blocks(copy) if block.startswith("rm ")):
-        assert copy.run("bash", "-ec", block).returncode == 0
+    files, tables = (block for block in readme_blocks(copy) if "rm -f" in block or "remove the example" in block)
+    assert copy.run("bash", "-ec", files).returncode == 0
     for name in ("api/main.py", "api/models/__init__.py"):
         lines = copy.text(name).splitlines(keepends=True)
         kept = [line for line in lines if "budget" not in line and "transaction" not in line]
         (copy.path / name).write_text("".join(kept), encoding="utf-8")
+    done = copy.run("bash", "-ec", tables)
+    assert done.returncode == 0, done.stdout + done.stderr
     done = copy.run("make", "lint", "test")
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -5,6 +5,7 @@ import socket
 import time
 from typing import Any, NamedTuple
 from urllib.error import HTTPError
+from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 
@@ -23,10 +24,11 @@ def free_port() -> int:
         return port
 
 
-def ask(method: str, url: str, body: object = None) -> Answer:
-    """Send one request over real HTTP."""
+def ask(method: str, url: str, body: object = None, token: str = "") -> Answer:
+    """Send one request over real HTTP, in the name of a user where there is a token."""
     data = None if body is None else json.dumps(body).encode()
-    request = Request(url, data, {"Content-Type": "application/json"}, method=method)  # noqa: S310 - the URL is ours
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+    request = Request(url, data, headers, method=method)  # noqa: S310 - the URL is ours
     try:
         response = urlopen(request, timeout=10)  # noqa: S310 - the URL is ours
     except HTTPError as error:
@@ -46,3 +48,13 @@ def wait_for(url: str, seconds: float = 20) -> Answer:
         except OSError:
             assert time.monotonic() < deadline, f"{url} does not answer"
             time.sleep(0.1)
+
+
+def sign_in(server: str) -> str:
+    """Register a user, log in, and give the access token."""
+    credentials = {"email": "ada@example.com", "password": "a password of a few words"}
+    assert ask("POST", f"{server}/v1/users", credentials).status == 201
+    form = urlencode({"username": credentials["email"], "password": credentials["password"]}).encode()
+    with urlopen(f"{server}/v1/auth/token", form, timeout=10) as response:  # noqa: S310 - the URL is ours
+        token: str = json.load(response)["access_token"]
+    return token

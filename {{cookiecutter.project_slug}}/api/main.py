@@ -16,12 +16,16 @@ from api.dependencies.database import Database
 from api.dependencies.logs import configure_logging
 from api.dependencies.request_id import RequestId
 from api.dependencies.settings import Settings, load_settings
+from api.dependencies.telemetry import Telemetry  # option: telemetry
 from api.routers import (
+    auth,  # option: auth
     budgets,  # option: example
     health,
     problems,
     transactions,  # option: example
+    users,  # option: auth
 )
+from api.services.security import TokenSigner  # option: auth
 
 
 class State(TypedDict):
@@ -29,6 +33,7 @@ class State(TypedDict):
 
     database: Database
     old_revisions: frozenset[str | None]
+    signer: TokenSigner  # option: auth
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -39,15 +44,29 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings or load_settings()
     configure_logging(settings.log_level, as_json=settings.in_production)
+    signer = TokenSigner(settings.secret_key.get_secret_value(), issuer=TITLE)  # option: auth
+    telemetry = Telemetry()  # option: telemetry
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         if settings.database_url is None:
             await asyncio.to_thread(migrations.upgrade, settings)
         async with Database(settings) as database:
-            yield State(database=database, old_revisions=migrations.old_revisions())
+            telemetry.start(database.engine.sync_engine)  # option: telemetry
+            yield State(
+                database=database,
+                old_revisions=migrations.old_revisions(),
+                signer=signer,  # option: auth
+            )
+        await asyncio.to_thread(telemetry.stop)  # option: telemetry
 
-    app = problems.ProblemDetailsAPI(title=TITLE, description=DESCRIPTION, version=VERSION, lifespan=lifespan)
+    app = problems.ProblemDetailsAPI(
+        title=TITLE,
+        description=DESCRIPTION,
+        version=VERSION,
+        lifespan=lifespan,
+        telemetry=telemetry.config,  # option: telemetry
+    )
     problems.install(app)
     app.add_middleware(BodyLimit)
     if settings.cors_origins:
@@ -61,6 +80,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(AccessLog)
     app.add_middleware(RequestId)
     app.include_router(health.router)
+    # option: auth
+    app.include_router(users.router)
+    app.include_router(auth.router)
+    # end: auth
     # option: example
     app.include_router(budgets.router)
     app.include_router(transactions.router)

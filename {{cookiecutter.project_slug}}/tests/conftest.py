@@ -3,6 +3,8 @@
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
+from datetime import timedelta  # option: auth
+from uuid import UUID  # option: auth
 
 import pytest
 from alembic import command
@@ -14,7 +16,11 @@ from api.dependencies.database import Database
 from api.dependencies.migrations import PYPROJECT, upgrade
 from api.dependencies.settings import Settings, load_settings
 from api.main import create_app
-from api.models import Base
+from api.models import (
+    Base,
+    User,  # option: auth
+)
+from api.services.security import Purpose  # option: auth
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +29,16 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+# option: telemetry
+@pytest.fixture(scope="session", autouse=True)
+def silence() -> Iterator[None]:
+    """Nothing is sent while tests run, whatever the environment says."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OTEL_SDK_DISABLED", "true")
+        yield
+
+
+# end: telemetry
 @pytest.fixture(scope="session")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings of the tests alone: nothing else in the environment reaches them, and no `.env`."""
@@ -55,15 +71,22 @@ def application(migrated: Settings) -> Iterator[TestClient]:
 @pytest.fixture
 def client(application: TestClient) -> Iterator[TestClient]:
     """A client of the application; what a test writes is gone after it."""
-    yield application
     assert application.portal is not None
-    application.portal.call(empty, application.app_state["database"])
+    database = application.app_state["database"]
+    # option: auth
+    application.portal.call(add_user, database)
+    token = application.app_state["signer"].sign(Purpose.ACCESS, UUID(int=1), UUID(int=2), timedelta(hours=1))
+    application.headers["Authorization"] = f"Bearer {token}"
+    # end: auth
+    yield application
+    application.portal.call(empty, database)
 
 
 @pytest.fixture
 async def database(migrated: Settings) -> AsyncIterator[Database]:
     """The database without HTTP; what a test writes is gone after it."""
     async with Database(migrated) as database:
+        await add_user(database)  # option: auth
         yield database
         await empty(database)
 
@@ -82,6 +105,14 @@ def serve(migrated: Settings) -> Iterator[Callable[..., TestClient]]:
         yield start
 
 
+# option: auth
+async def add_user(database: Database) -> None:
+    """Let there be a user, whom no password lets in."""
+    async with database.writing() as session:
+        session.add(User(id=UUID(int=1), email="ada@example.com", password_hash=""))
+
+
+# end: auth
 async def empty(database: Database) -> None:
     """Delete every row, children first."""
     async with database.writing() as session:

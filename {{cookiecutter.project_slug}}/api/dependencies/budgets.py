@@ -4,13 +4,20 @@ from typing import Annotated
 
 from fastapi import Depends
 
+from api.dependencies.auth import CurrentUserIdDep  # option: auth
 from api.dependencies.database import SessionDep
 from api.services.budgets import BudgetService
 
 
-def get_budget_service(session: SessionDep) -> BudgetService:
+def get_budget_service(
+    session: SessionDep,
+    owner_id: CurrentUserIdDep,  # option: auth
+) -> BudgetService:
     """Make the service."""
-    return BudgetService(session)
+    return BudgetService(
+        session,
+        owner_id,  # option: auth
+    )
 
 
 BudgetServiceDep = Annotated[BudgetService, Depends(get_budget_service)]

@@ -5,6 +5,7 @@ import logging.config
 from datetime import UTC, datetime
 
 from api.dependencies.request_id import current_request_id
+from api.dependencies.telemetry import current_trace  # option: telemetry
 
 
 class PlainFormatter(logging.Formatter):
@@ -31,6 +32,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
             "request_id": current_request_id.get(),
+            **current_trace(),  # option: telemetry
             **getattr(record, "fields", {}),
         }
         if record.exc_info:
@@ -53,6 +55,7 @@ def configure_logging(level: str, *, as_json: bool) -> None:
                 "aiosqlite": {"level": "INFO"},  # its debug lines repeat what is written
                 "alembic": {"level": "WARNING"},
                 "gunicorn.error": to_root,
+                "urllib3": {"level": "INFO"},  # its debug lines are about sending lines  # option: telemetry
                 "uvicorn": to_root,
                 "uvicorn.error": to_root,
                 "uvicorn.access": silent,

@@ -1,11 +1,23 @@
 """Settings, read once from the environment and from `.env`; the environment wins."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from secrets import token_urlsafe  # option: auth
+from typing import (
+    Annotated,
+    Literal,
+    Self,  # option: auth|database=postgresql
+)
 
-from pydantic import BeforeValidator, Field, PlainValidator, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    SecretStr,  # option: auth
+    ValidationError,
+    field_validator,  # option: auth
+    model_validator,  # option: auth|database=postgresql
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -18,9 +30,19 @@ DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
 }
 """The asynchronous driver that serves each plain database URL."""
+# option: auth
 
 SHORTEST_SECRET = 32
-"""Characters of the weakest secret that production accepts."""
+"""Characters: RFC 7518, section 3.2, asks for as many bytes."""
+# end: auth
+# option: auth|database=postgresql
+
+NEEDED_IN_PRODUCTION = {
+    "secret_key",  # option: auth
+    "database_url",  # option: database=postgresql
+}
+"""Settings whose defaults are for development alone."""
+# end: auth|database=postgresql
 
 
 def read_database_url(value: str | URL) -> URL:
@@ -45,6 +67,13 @@ def read_database_url(value: str | URL) -> URL:
     return url.set(drivername=DRIVERS[scheme])
 
 
+# option: auth
+def random_secret() -> SecretStr:
+    """Make a secret that holds until the process ends, for development."""
+    return SecretStr(token_urlsafe(SHORTEST_SECRET))
+
+
+# end: auth
 def read_list(value: object) -> object:
     """Split `a, b`, or read a JSON list; a list stays as it is."""
     if not isinstance(value, str):
@@ -71,28 +100,34 @@ class Settings(BaseSettings):
     database_pool_size: int = Field(default=20, ge=1)
     database_max_overflow: int = Field(default=0, ge=0)
     database_timeout: float = Field(default=5.0, gt=0)
-    secret_key: SecretStr | None = None
+    secret_key: SecretStr = Field(default_factory=random_secret)  # option: auth
     cors_origins: Annotated[list[str], NoDecode, BeforeValidator(read_list)] = []
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
 
+    # option: auth
+    @field_validator("secret_key")
+    @classmethod
+    def _is_strong(cls, secret: SecretStr) -> SecretStr:
+        if len(secret.get_secret_value()) < SHORTEST_SECRET:
+            message = f"at least {SHORTEST_SECRET} characters are needed"
+            raise ValueError(message)
+        return secret
+
+    # end: auth
+    # option: auth|database=postgresql
+    @model_validator(mode="after")
+    def _production_leaves_nothing_to_defaults(self) -> Self:
+        missing = sorted(NEEDED_IN_PRODUCTION - self.model_fields_set)
+        if self.in_production and missing:
+            message = f"{', '.join(missing).upper()}: needed in production"
+            raise ValueError(message)
+        return self
+
+    # end: auth|database=postgresql
     @property
     def in_production(self) -> bool:
         """Whether real users are served."""
         return self.environment == "production"
-
-    @model_validator(mode="after")
-    def _is_fit_for_production(self) -> Self:
-        if self.in_production and (complaints := list(self._production_complaints())):
-            raise ValueError("; ".join(complaints))
-        return self
-
-    def _production_complaints(self) -> Iterator[str]:
-        if self.secret_key is None or len(self.secret_key.get_secret_value()) < SHORTEST_SECRET:
-            yield f"SECRET_KEY: production needs one of at least {SHORTEST_SECRET} characters"
-        # option: database=postgresql
-        if self.database_url is None:
-            yield "DATABASE_URL: production needs one"
-        # end: database=postgresql
 
 
 def load_settings() -> Settings:

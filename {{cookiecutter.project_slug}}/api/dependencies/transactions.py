@@ -4,13 +4,20 @@ from typing import Annotated
 
 from fastapi import Depends
 
+from api.dependencies.auth import CurrentUserIdDep  # option: auth
 from api.dependencies.database import SessionDep
 from api.services.transactions import TransactionService
 
 
-def get_transaction_service(session: SessionDep) -> TransactionService:
+def get_transaction_service(
+    session: SessionDep,
+    owner_id: CurrentUserIdDep,  # option: auth
+) -> TransactionService:
     """Make the service."""
-    return TransactionService(session)
+    return TransactionService(
+        session,
+        owner_id,  # option: auth
+    )
 
 
 TransactionServiceDep = Annotated[TransactionService, Depends(get_transaction_service)]

@@ -4,7 +4,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, String, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,  # option: auth
+    String,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 from uuid_utils.compat import uuid7
 
@@ -23,12 +28,16 @@ class Budget(Base):
 
     __tablename__ = "budgets"
     __table_args__ = (
-        UniqueConstraint("name"),
+        UniqueConstraint(
+            "owner_id",  # option: auth
+            "name",
+        ),
         CheckConstraint('"limit" > 0', name="limit_is_positive"),
         CheckConstraint('spent BETWEEN 0 AND "limit"', name="spent_is_within_limit"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    owner_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))  # option: auth
     name: Mapped[str] = mapped_column(String(80))
     limit: Mapped[Decimal]
     spent: Mapped[Decimal] = mapped_column(default=Decimal(0))

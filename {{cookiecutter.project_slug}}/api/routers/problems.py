@@ -12,7 +12,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.dependencies.request_id import current_request_id
 from api.schemas.problems import InvalidPart, Problem
-from api.services.errors import ConflictError, NotFoundError, ServiceError, UnavailableError
+from api.services.errors import (
+    ConflictError,
+    InvalidError,  # option: auth
+    NotFoundError,
+    ServiceError,
+    TooManyAttemptsError,  # option: auth
+    UnauthenticatedError,  # option: auth
+    UnavailableError,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -22,11 +30,16 @@ PROBLEM_SCHEMA = {"$ref": f"#/components/schemas/{Problem.__name__}"}
 STATUS_BY_KIND: dict[type[ServiceError], HTTPStatus] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
+    # option: auth
+    InvalidError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
+    TooManyAttemptsError: HTTPStatus.TOO_MANY_REQUESTS,
+    # end: auth
     UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
-RETRY_AFTER = {"Retry-After": "1"}
-"""Seconds after which an outage is worth another try."""
+OUTAGE_SECONDS = 1
+"""After so long an outage is worth another try."""
 
 
 class ProblemDetailsAPI(FastAPI):
@@ -60,8 +73,7 @@ def install(app: FastAPI) -> None:
 async def on_service_error(request: Request, error: ServiceError) -> Response:
     """Find the status of the error's kind."""
     status = next(status for kind, status in STATUS_BY_KIND.items() if isinstance(error, kind))
-    unavailable = isinstance(error, UnavailableError)
-    if unavailable:
+    if isinstance(error, UnavailableError):
         logger.warning("unavailable: %s (%s)", error, error.__cause__)
     return _answer(
         request,
@@ -69,7 +81,7 @@ async def on_service_error(request: Request, error: ServiceError) -> Response:
         type_=f"urn:problem:{error.code}",
         title=error.title,
         detail=error.detail,
-        headers=RETRY_AFTER if unavailable else None,
+        headers=_headers(error),
     )
 
 
@@ -116,6 +128,17 @@ class UnforeseenAsProblem:
             detail = "Something went wrong on our side."
             answer = _answer(Request(scope), HTTPStatus.INTERNAL_SERVER_ERROR, detail=detail)
             await answer(scope, receive, send)
+
+
+def _headers(error: ServiceError) -> dict[str, str]:
+    """Say what a client needs beside the problem: RFC 9110, sections 10.2.3 and 11.6.1."""
+    # option: auth
+    if isinstance(error, UnauthenticatedError):
+        return {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, TooManyAttemptsError):
+        return {"Retry-After": str(error.retry_after)}
+    # end: auth
+    return {"Retry-After": str(OUTAGE_SECONDS)} if isinstance(error, UnavailableError) else {}
 
 
 def _answer(

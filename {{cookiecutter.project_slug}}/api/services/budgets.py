@@ -39,21 +39,33 @@ class LimitBelowSpentError(ConflictError):
 
 
 _COLUMNS = (Budget.id, Budget.name, Budget.limit)
+_ALL = select(*_COLUMNS).order_by(Budget.id)
 _ONE = select(*_COLUMNS).where(Budget.id == bindparam("budget_id"))
-_PAGE = PagedQuery(select(*_COLUMNS).order_by(Budget.id), BudgetRead)
+_LOCKED = select(Budget).where(Budget.id == bindparam("budget_id")).with_for_update()
 _SUMMARY = select(
     Budget.limit,
     Budget.spent,
     type_coerce(Budget.limit - Budget.spent, Money).label("remaining"),
     select(func.count()).where(Transaction.budget_id == Budget.id).scalar_subquery().label("transactions"),
 ).where(Budget.id == bindparam("budget_id"))
+# option: auth
+# What belongs to another user is not there.
+_MINE = Budget.owner_id == bindparam("owner")
+_ALL, _ONE, _LOCKED, _SUMMARY = _ALL.where(_MINE), _ONE.where(_MINE), _LOCKED.where(_MINE), _SUMMARY.where(_MINE)
+# end: auth
+_PAGE = PagedQuery(_ALL, BudgetRead)
 
 
 class BudgetService:
     """The rules of budgets."""
 
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(
+        self,
+        session: AsyncSession,
+        owner_id: UUID,  # option: auth
+    ) -> None:
         self._session = session
+        self._owner_id = owner_id  # option: auth
 
     async def create(self, body: BudgetCreate) -> BudgetRead:
         """Add a budget.
@@ -61,13 +73,20 @@ class BudgetService:
         Raises:
             BudgetNameTakenError: where another budget has the name.
         """
-        budget = Budget(**body.model_dump())
+        budget = Budget(
+            owner_id=self._owner_id,  # option: auth
+            **body.model_dump(),
+        )
         self._session.add(budget)
         return await self._save(budget)
 
     async def list(self, page: PageRequest) -> Page[BudgetRead]:
         """Read a page of the budgets, oldest first."""
-        return await _PAGE.fetch(self._session, page)
+        return await _PAGE.fetch(
+            self._session,
+            page,
+            owner=self._owner_id,  # option: auth
+        )
 
     async def get(self, budget_id: UUID) -> BudgetRead:
         """Read a budget.
@@ -75,7 +94,7 @@ class BudgetService:
         Raises:
             BudgetNotFoundError: where there is none.
         """
-        row = (await self._session.execute(_ONE, {"budget_id": budget_id})).one_or_none()
+        row = (await self._session.execute(_ONE, self._key(budget_id))).one_or_none()
         if row is None:
             raise BudgetNotFoundError(budget_id)
         return BudgetRead.model_validate(row)
@@ -86,7 +105,7 @@ class BudgetService:
         Raises:
             BudgetNotFoundError: where there is none.
         """
-        row = (await self._session.execute(_SUMMARY, {"budget_id": budget_id})).one_or_none()
+        row = (await self._session.execute(_SUMMARY, self._key(budget_id))).one_or_none()
         if row is None:
             raise BudgetNotFoundError(budget_id)
         return BudgetSummary.model_validate(row)
@@ -121,10 +140,17 @@ class BudgetService:
         Raises:
             BudgetNotFoundError: where there is none.
         """
-        budget = await self._session.get(Budget, budget_id, with_for_update=True)
+        budget = await self._session.scalar(_LOCKED, self._key(budget_id))
         if budget is None:
             raise BudgetNotFoundError(budget_id)
         return budget
+
+    def _key(self, budget_id: UUID) -> dict[str, UUID]:
+        """Name a budget to a statement."""
+        return {
+            "owner": self._owner_id,  # option: auth
+            "budget_id": budget_id,
+        }
 
     async def _save(self, budget: Budget) -> BudgetRead:
         """Let the database judge the name, the only one of its rules that is not checked before."""

@@ -22,6 +22,24 @@ class ConflictError(ServiceError):
     """It contradicts what is there."""
 
 
+# option: auth
+class InvalidError(ServiceError):
+    """It is well-formed, and breaks a rule all the same."""
+
+
+class UnauthenticatedError(ServiceError):
+    """It is unknown who asks."""
+
+
+class TooManyAttemptsError(ServiceError):
+    """It was tried too often; `retry_after` tells in how many seconds it may be tried again."""
+
+    def __init__(self, detail: str, retry_after: int) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+# end: auth
 class UnavailableError(ServiceError):
     """It can't be done now, but perhaps soon."""
 

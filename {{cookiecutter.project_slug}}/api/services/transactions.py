@@ -38,6 +38,7 @@ _COLUMNS = (
     Transaction.occurred_at,
 )
 _OF_BUDGET = select(*_COLUMNS).where(Transaction.budget_id == bindparam("budget_id"))
+_OF_BUDGET = _OF_BUDGET.join(Budget).where(Budget.owner_id == bindparam("owner"))  # option: auth
 _ONE = _OF_BUDGET.where(Transaction.id == bindparam("transaction_id"))
 _PAGE = PagedQuery(_OF_BUDGET.order_by(Transaction.occurred_at.desc(), Transaction.id.desc()), TransactionRead)
 _SPEND = (
@@ -47,14 +48,23 @@ _SPEND = (
     .returning(Budget.id)
     .execution_options(synchronize_session=False)
 )
+_SPEND = _SPEND.where(Budget.owner_id == bindparam("owner"))  # option: auth
 
 
 class TransactionService:
     """The rules of spending."""
 
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(
+        self,
+        session: AsyncSession,
+        owner_id: UUID,  # option: auth
+    ) -> None:
         self._session = session
-        self._budgets = BudgetService(session)
+        self._owner_id = owner_id  # option: auth
+        self._budgets = BudgetService(
+            session,
+            owner_id,  # option: auth
+        )
 
     async def create(self, budget_id: UUID, body: TransactionCreate) -> TransactionRead:
         """Spend money of a budget.
@@ -63,7 +73,11 @@ class TransactionService:
             BudgetNotFoundError: where there is no such budget.
             LimitExceededError: where less is left than the amount.
         """
-        spending = {"budget_id": budget_id, "amount": body.amount}
+        spending = {
+            "owner": self._owner_id,  # option: auth
+            "budget_id": budget_id,
+            "amount": body.amount,
+        }
         if await self._session.scalar(_SPEND, spending) is None:
             budget = await self._budgets.summarize(budget_id)
             message = f"{body.amount:.2f} is more than the {budget.remaining:.2f} that is left."
@@ -79,7 +93,12 @@ class TransactionService:
         Raises:
             BudgetNotFoundError: where there is no such budget.
         """
-        transactions = await _PAGE.fetch(self._session, page, budget_id=budget_id)
+        transactions = await _PAGE.fetch(
+            self._session,
+            page,
+            owner=self._owner_id,  # option: auth
+            budget_id=budget_id,
+        )
         if transactions.total == 0:
             await self._budgets.get(budget_id)
         return transactions
@@ -90,7 +109,11 @@ class TransactionService:
         Raises:
             TransactionNotFoundError: where the budget has none such.
         """
-        keys = {"budget_id": budget_id, "transaction_id": transaction_id}
+        keys = {
+            "owner": self._owner_id,  # option: auth
+            "budget_id": budget_id,
+            "transaction_id": transaction_id,
+        }
         row = (await self._session.execute(_ONE, keys)).one_or_none()
         if row is None:
             raise TransactionNotFoundError(transaction_id)

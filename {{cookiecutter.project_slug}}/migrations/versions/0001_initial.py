@@ -12,16 +12,58 @@ depends_on: str | Sequence[str] | None = None
 
 
 def upgrade() -> None:
+    # option: auth
+    op.create_table(
+        "users",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("email", sa.String(length=254), nullable=False),
+        sa.Column("password_hash", sa.String(length=255), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
+        sa.UniqueConstraint("email", name=op.f("uq_users_email")),
+    )
+    op.create_table(
+        "refresh_tokens",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("family_id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("spent", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_refresh_tokens_user_id_users"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_refresh_tokens")),
+    )
+    for column in ("expires_at", "family_id", "user_id"):
+        op.create_index(op.f(f"ix_refresh_tokens_{column}"), "refresh_tokens", [column])
+    op.create_table(
+        "login_attempts",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("email", sa.String(length=254), nullable=False),
+        sa.Column("address", sa.String(length=45), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_login_attempts")),
+    )
+    for column in ("address", "at", "email"):
+        op.create_index(op.f(f"ix_login_attempts_{column}"), "login_attempts", [column])
+    # end: auth
+    # option: example
     op.create_table(
         "budgets",
         sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("owner_id", sa.Uuid(), nullable=False),  # option: auth
         sa.Column("name", sa.String(length=80), nullable=False),
         sa.Column("limit", sa.BigInteger(), nullable=False),
         sa.Column("spent", sa.BigInteger(), nullable=False),
         sa.CheckConstraint('"limit" > 0', name=op.f("ck_budgets_limit_is_positive")),
         sa.CheckConstraint('spent BETWEEN 0 AND "limit"', name=op.f("ck_budgets_spent_is_within_limit")),
+        # option: auth
+        sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name=op.f("fk_budgets_owner_id_users"), ondelete="CASCADE"),
+        # end: auth
         sa.PrimaryKeyConstraint("id", name=op.f("pk_budgets")),
-        sa.UniqueConstraint("name", name=op.f("uq_budgets_name")),
+        sa.UniqueConstraint(
+            "owner_id",  # option: auth
+            "name",
+        ),
     )
     op.create_table(
         "transactions",
@@ -41,8 +83,16 @@ def upgrade() -> None:
         "transactions",
         ["budget_id", sa.literal_column("occurred_at DESC"), sa.literal_column("id DESC")],
     )
+    # end: example
 
 
 def downgrade() -> None:
+    # option: example
     op.drop_table("transactions")
     op.drop_table("budgets")
+    # end: example
+    # option: auth
+    op.drop_table("login_attempts")
+    op.drop_table("refresh_tokens")
+    op.drop_table("users")
+    # end: auth

@@ -2,11 +2,15 @@
 
 import asyncio
 from decimal import Decimal
-from uuid import uuid4
+from uuid import (
+    UUID,  # option: auth
+    uuid4,
+)
 
 import pytest
 from sqlalchemy import insert, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.dependencies.database import Database
 from api.models import Budget
@@ -17,22 +21,29 @@ from api.services.budgets import BudgetNameTakenError, BudgetNotFoundError, Budg
 pytestmark = pytest.mark.anyio
 
 
+def budgets_in(session: AsyncSession) -> BudgetService:
+    return BudgetService(
+        session,
+        UUID(int=1),  # option: auth
+    )
+
+
 async def make_budget(database: Database, *, name: str = "Food", limit: str = "100.00") -> BudgetRead:
     async with database.writing() as session:
-        return await BudgetService(session).create(BudgetCreate.model_validate({"name": name, "limit": limit}))
+        return await budgets_in(session).create(BudgetCreate.model_validate({"name": name, "limit": limit}))
 
 
 async def test_a_budget_keeps_its_name(database: Database) -> None:
     budget = await make_budget(database, name="Food")
     async with database.writing() as session:
         change = BudgetUpdate(name="Food")
-        assert await BudgetService(session).update(budget.id, change) == budget
+        assert await budgets_in(session).update(budget.id, change) == budget
 
 
 async def test_a_name_is_free_again_when_its_budget_is_gone(database: Database) -> None:
     budget = await make_budget(database, name="Food")
     async with database.writing() as session:
-        await BudgetService(session).delete(budget.id)
+        await budgets_in(session).delete(budget.id)
     assert await make_budget(database, name="Food") != budget
 
 
@@ -52,25 +63,25 @@ async def test_two_changes_at_once_are_both_kept(database: Database) -> None:
 
     async def change(body: BudgetUpdate) -> None:
         async with database.writing() as session:
-            await BudgetService(session).update(budget.id, body)
+            await budgets_in(session).update(budget.id, body)
 
     await asyncio.gather(change(BudgetUpdate(name="Bread")), change(BudgetUpdate.model_validate({"limit": "5"})))
     async with database.reading() as session:
-        changed = await BudgetService(session).get(budget.id)
+        changed = await budgets_in(session).get(budget.id)
     assert (changed.name, changed.limit) == ("Bread", Decimal(5))
 
 
 async def test_a_reader_neither_waits_for_a_writer_nor_sees_its_work_too_early(database: Database) -> None:
     async with database.writing() as writer:
-        await BudgetService(writer).create(BudgetCreate.model_validate({"name": "Food", "limit": "1"}))
+        await budgets_in(writer).create(BudgetCreate.model_validate({"name": "Food", "limit": "1"}))
         async with database.reading() as reader:
-            assert (await BudgetService(reader).list(PageRequest())).total == 0
+            assert (await budgets_in(reader).list(PageRequest())).total == 0
 
 
 async def test_a_missing_budget_is_told(database: Database) -> None:
     missing = uuid4()
     async with database.writing() as session:
-        budgets = BudgetService(session)
+        budgets = budgets_in(session)
         for asked in (budgets.get, budgets.summarize, budgets.lock, budgets.delete):
             with pytest.raises(BudgetNotFoundError, match=str(missing)):
                 await asked(missing)

@@ -1,0 +1,56 @@
+"""Who asks, and the service that gives out tokens."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request, Response
+from fastapi.security import OAuth2PasswordBearer, OAuth2PasswordRequestForm
+
+from api.services.auth import AuthService
+from api.services.errors import UnauthenticatedError
+from api.services.security import Purpose
+
+bearer = OAuth2PasswordBearer(tokenUrl="/v1/auth/token", auto_error=False)
+
+
+class TokenMissingError(UnauthenticatedError):
+    """The request says nothing about who asks."""
+
+    code = "token-missing"
+    title = "Log in first"
+
+
+def get_current_user_id(request: Request, token: Annotated[str | None, Depends(bearer)]) -> UUID:
+    """Tell who asks.
+
+    Raises:
+        TokenMissingError: where there is no token.
+        InvalidTokenError: where it is not valid.
+    """
+    if token is None:
+        message = "Send the access token of a login: Authorization: Bearer TOKEN."
+        raise TokenMissingError(message)
+    user_id: UUID
+    user_id, _ = request.state.signer.read(Purpose.ACCESS, token)
+    return user_id
+
+
+def get_auth_service(request: Request) -> AuthService:
+    """Make the service."""
+    return AuthService(request.state.database.writing, request.state.signer)
+
+
+def get_address(request: Request) -> str:
+    """Tell where the request comes from, as far as the server trusts what a proxy says."""
+    return request.client.host if request.client else ""
+
+
+def forbid_storing(response: Response) -> None:
+    """Keep tokens out of every cache: RFC 6749, section 5.1."""
+    response.headers["Cache-Control"] = "no-store"
+
+
+AddressDep = Annotated[str, Depends(get_address)]
+AuthServiceDep = Annotated[AuthService, Depends(get_auth_service)]
+CurrentUserIdDep = Annotated[UUID, Depends(get_current_user_id)]
+LoginFormDep = Annotated[OAuth2PasswordRequestForm, Depends()]

@@ -1,0 +1,218 @@
+"""Traces, metrics and logs for a collector, by OpenTelemetry and as its own variables say; idle without them."""
+
+import logging
+from threading import Thread
+from time import monotonic
+from typing import TypeAlias
+
+from fastapi.telemetry import TelemetryConfig
+from opentelemetry import trace
+from opentelemetry._logs import SeverityNumber
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import SpanKind, StatusCode, format_span_id, format_trace_id
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import Connection, Engine, ExceptionContext, event
+
+from api import TITLE, VERSION
+from api.dependencies.request_id import current_request_id
+
+HEALTH_ROUTES = frozenset({"/livez", "/readyz"})
+"""They are asked every few seconds, and nobody wants to read about it."""
+
+FLUSH_SECONDS = 3.0
+"""How long the end of the application may wait for a collector."""
+
+COMPLAINT_SECONDS = 60.0
+"""How long a collector may be away before the same logger complains again."""
+
+Sender: TypeAlias = BatchSpanProcessor | PeriodicExportingMetricReader | BatchLogRecordProcessor
+
+
+class Variables(BaseSettings):
+    """The variables that decide whether a signal is sent; OpenTelemetry reads all the others, not from `.env` either."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True)
+
+    otel_sdk_disabled: str = "false"
+    otel_exporter_otlp_endpoint: str | None = None
+    otel_exporter_otlp_traces_endpoint: str | None = None
+    otel_exporter_otlp_metrics_endpoint: str | None = None
+    otel_exporter_otlp_logs_endpoint: str | None = None
+    otel_traces_exporter: str = "otlp"
+    otel_metrics_exporter: str = "otlp"
+    otel_logs_exporter: str = "otlp"
+
+    def ask_for(self, signal: str) -> bool:
+        """Whether there is somewhere to send the signal to, and nobody forbids it."""
+        endpoint = self.otel_exporter_otlp_endpoint or getattr(self, f"otel_exporter_otlp_{signal}_endpoint")
+        exporter = getattr(self, f"otel_{signal}_exporter")
+        return bool(endpoint) and exporter == "otlp" and self.otel_sdk_disabled.strip().lower() != "true"
+
+
+class Telemetry:
+    """What is sent, from the start of one application to its end.
+
+    The providers are its own, not the global ones, which can't be replaced for the next application. They do nothing
+    before `start`: their threads would not survive the fork of a server's workers.
+    """
+
+    def __init__(self) -> None:
+        variables = Variables()
+        self._tracing = self._metering = self._logging = None
+        self._log_handler: LogSender | None = None
+        self._senders: list[Sender] = []
+        if variables.ask_for("traces"):
+            self._tracing = TracerProvider(resource=describe_us(), shutdown_on_exit=False)
+        if variables.ask_for("metrics"):
+            self._metering = MeterProvider(resource=describe_us(), shutdown_on_exit=False)
+        if variables.ask_for("logs"):
+            self._logging = LoggerProvider(resource=describe_us(), shutdown_on_exit=False)
+        self.config = TelemetryConfig(
+            tracer_provider=self._tracing,
+            meter_provider=self._metering,
+            logs=False,  # what it would send is in our own log lines, which we send
+            operation_spans=False,  # one for each dependency would hide the statements, and cost as much as the rest
+            exclude=lambda scope: scope["path"] in HEALTH_ROUTES,
+        )
+
+    def start(self, engine: Engine) -> None:
+        """Begin to send, also what `engine` executes."""
+        if self._tracing:
+            spans = BatchSpanProcessor(OTLPSpanExporter())
+            self._tracing.add_span_processor(ClosedQueries())
+            self._tracing.add_span_processor(spans)
+            trace_statements(engine, self._tracing)
+            self._senders.append(spans)
+        if self._metering:
+            metrics = PeriodicExportingMetricReader(OTLPMetricExporter())
+            self._metering.add_metric_reader(metrics)
+            self._senders.append(metrics)
+        if self._logging:
+            records = BatchLogRecordProcessor(OTLPLogExporter())
+            self._logging.add_log_record_processor(records)
+            self._senders.append(records)
+            self._log_handler = LogSender(self._logging)
+            logging.root.addHandler(self._log_handler)
+        if self._senders:
+            for handler in logging.root.handlers:
+                handler.addFilter(SparingComplaints())
+
+    def stop(self) -> None:
+        """Send what is left, side by side; nobody waits longer than `FLUSH_SECONDS` for it."""
+        if self._log_handler:
+            logging.root.removeHandler(self._log_handler)
+        deadline = monotonic() + FLUSH_SECONDS
+        # A sender waits half a minute for its collector and can't be told otherwise; a daemon may be left behind.
+        threads = [Thread(target=sender.shutdown, daemon=True) for sender in self._senders]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(max(0.0, deadline - monotonic()))
+
+
+def describe_us() -> Resource:
+    """Say who sends; OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win."""
+    ours = Resource.create({"service.name": TITLE, "service.version": VERSION})
+    return ours.merge(OTELResourceDetector().detect())
+
+
+def current_trace() -> dict[str, str]:
+    """Name the trace and the span that a log line belongs to, where there are any."""
+    span = trace.get_current_span().get_span_context()
+    if not span.is_valid:
+        return {}
+    return {"trace_id": format_trace_id(span.trace_id), "span_id": format_span_id(span.span_id)}
+
+
+def trace_statements(engine: Engine, provider: TracerProvider) -> None:
+    """Give each statement of a traced request a span of its own: with its text, but never with values.
+
+    OpenTelemetry's own instrumentation does not know SQLAlchemy 2.1, and repeats the driver's messages, which hold
+    values. What follows goes by https://opentelemetry.io/docs/specs/semconv/database/database-spans/.
+    """
+    tracer = provider.get_tracer(__name__)
+    url = engine.url
+    where = {"db.namespace": url.database, "server.address": url.host, "server.port": url.port}
+    known = {name: value for name, value in where.items() if value is not None}
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def begin(connection: Connection, _: object, statement: str, *_others: object) -> None:
+        if trace.get_current_span().is_recording():
+            operation = statement.split(maxsplit=1)[0].upper()
+            what = {"db.system.name": engine.dialect.name, "db.operation.name": operation, "db.query.text": statement}
+            span = tracer.start_span(operation, kind=SpanKind.CLIENT, attributes={**known, **what})
+            connection.info["span"] = span
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def end(connection: Connection, *_: object) -> None:
+        if span := connection.info.pop("span", None):
+            span.end()
+
+    @event.listens_for(engine, "handle_error")
+    def fail(context: ExceptionContext) -> None:
+        if context.connection and (span := context.connection.info.pop("span", None)):
+            span.set_attribute("error.type", type(context.original_exception).__qualname__)
+            span.set_status(StatusCode.ERROR)
+            span.end()
+
+
+class ClosedQueries(SpanProcessor):
+    """Hide what is asked for behind a `?`, as the access log does: it may be secret."""
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 - given by name
+        """Look at the request of a new span."""
+        if span.attributes and "url.query" in span.attributes:
+            span.set_attribute("url.query", "REDACTED")
+
+
+class LogSender(logging.Handler):
+    """Send what is logged, with all that its JSON line would hold."""
+
+    def __init__(self, provider: LoggerProvider) -> None:
+        super().__init__()
+        self._provider = provider
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand a record over; it is sent later, by another thread."""
+        fields = getattr(record, "fields", {})
+        if fields.get("path") in HEALTH_ROUTES:
+            return
+        try:
+            self._provider.get_logger(record.name).emit(
+                timestamp=int(record.created * 1e9),
+                severity_number=SeverityNumber(min(record.levelno // 10 * 4 + 1, SeverityNumber.FATAL4.value)),
+                severity_text=record.levelname,
+                body=record.getMessage(),
+                attributes={"request_id": current_request_id.get(), **fields},
+                exception=record.exc_info[1] if record.exc_info else None,
+            )
+        except Exception:  # noqa: BLE001 - no line is worth a request; all handlers do the same
+            self.handleError(record)
+
+
+class SparingComplaints(logging.Filter):
+    """Let each of OpenTelemetry's loggers speak once a minute: a collector that is away is no news every second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._silent_until: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Pass all that others log."""
+        if not record.name.startswith("opentelemetry."):
+            return True
+        now = monotonic()
+        if now < self._silent_until.get(record.name, 0.0):
+            return False
+        self._silent_until[record.name] = now + COMPLAINT_SECONDS
+        return True

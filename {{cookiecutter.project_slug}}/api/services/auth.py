@@ -1,0 +1,146 @@
+"""Logins: who may have tokens, how often that may be tried, and how long it lasts.
+
+A login that fails must be remembered, and so must the end of a family of tokens. So these rules take units of work and
+commit each of their own, where others take part in one that is undone by an error. No connection is held while a password
+is hashed.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from api.models import LoginAttempt, RefreshToken, User
+from api.schemas.auth import TokenPair
+from api.schemas.users import LONGEST_EMAIL
+from api.services.errors import TooManyAttemptsError, UnauthenticatedError
+from api.services.security import InvalidTokenError, Purpose, TokenSigner, verify_password
+
+ACCESS_LIFETIME = timedelta(minutes=15)
+REFRESH_LIFETIME = timedelta(days=30)
+
+WINDOW = timedelta(minutes=15)
+ATTEMPTS_PER_ACCOUNT = 10
+ATTEMPTS_PER_ADDRESS = 100
+"""Failed logins within the window, after which the next one has to wait."""
+
+UnitOfWork = Callable[[], AbstractAsyncContextManager[AsyncSession]]
+
+
+class WrongCredentialsError(UnauthenticatedError):
+    """The address or the password is wrong; which of them stays unsaid."""
+
+    code = "wrong-credentials"
+    title = "Wrong e-mail address or password"
+
+
+class TooManyLoginsError(TooManyAttemptsError):
+    """This account, or this address, has to wait."""
+
+    code = "too-many-logins"
+    title = "Too many logins"
+
+
+class AuthService:
+    """The rules of logins."""
+
+    def __init__(self, unit_of_work: UnitOfWork, signer: TokenSigner) -> None:
+        self._unit_of_work = unit_of_work
+        self._signer = signer
+
+    async def login(self, email: str, password: str, address: str) -> TokenPair:
+        """Begin a family of tokens; an unknown e-mail takes the same path as a wrong password, and as long.
+
+        Raises:
+            TooManyLoginsError: where too many have failed lately.
+            WrongCredentialsError: where the e-mail is unknown or the password wrong.
+        """
+        email = email.strip().lower()[:LONGEST_EMAIL]
+        await self._note_attempt(email, address)
+        async with self._unit_of_work() as session:
+            user = await session.scalar(select(User).where(User.email == email))
+        password_hash = user.password_hash if user else None
+        if not await asyncio.to_thread(verify_password, password, password_hash) or user is None:
+            message = "The e-mail address or the password is wrong."
+            raise WrongCredentialsError(message)
+        async with self._unit_of_work() as session:
+            await session.execute(delete(LoginAttempt).where(LoginAttempt.email == email))
+            await session.execute(delete(RefreshToken).where(RefreshToken.expires_at < datetime.now(UTC)))
+            return self._issue(session, user.id, family_id=uuid7())
+
+    async def refresh(self, token: str) -> TokenPair:
+        """Spend a refresh token for the next pair. One that is spent twice was stolen, so its whole family ends.
+
+        Raises:
+            InvalidTokenError: where the token is not valid, or spent.
+        """
+        user_id, token_id = self._signer.read(Purpose.REFRESH, token)
+        spend = (
+            update(RefreshToken)
+            .where(RefreshToken.id == token_id, RefreshToken.spent.is_(False))
+            .values(spent=True)
+            .returning(RefreshToken.family_id)
+        )
+        async with self._unit_of_work() as session:
+            family_id = await session.scalar(spend)
+            if family_id is not None:
+                return self._issue(session, user_id, family_id)
+            await self._end_family(session, token_id)
+        message = "The token is spent, or its login has ended."
+        raise InvalidTokenError(message)
+
+    async def logout(self, token: str) -> None:
+        """End the family of a refresh token; access tokens run out by themselves.
+
+        Raises:
+            InvalidTokenError: where the token is not valid.
+        """
+        _, token_id = self._signer.read(Purpose.REFRESH, token)
+        async with self._unit_of_work() as session:
+            await self._end_family(session, token_id)
+
+    async def _note_attempt(self, email: str, address: str) -> None:
+        """Note first, then count: however many try at once, none is overlooked."""
+        attempt = LoginAttempt(email=email, address=address)
+        async with self._unit_of_work() as session:
+            await session.execute(delete(LoginAttempt).where(LoginAttempt.at < datetime.now(UTC) - WINDOW))
+            session.add(attempt)
+        async with self._unit_of_work() as session:
+            wait = max(
+                await self._wait(session, LoginAttempt.email == email, ATTEMPTS_PER_ACCOUNT),
+                await self._wait(session, LoginAttempt.address == address, ATTEMPTS_PER_ADDRESS),
+            )
+            if wait:
+                await session.execute(delete(LoginAttempt).where(LoginAttempt.id == attempt.id))
+        if wait:
+            message = f"Try again in {wait} seconds."
+            raise TooManyLoginsError(message, retry_after=wait)
+
+    async def _wait(self, session: AsyncSession, same: ColumnElement[bool], limit: int) -> int:
+        """Tell for how many seconds no more attempts are allowed."""
+        newest = select(LoginAttempt.at).where(same).order_by(LoginAttempt.at.desc())
+        count = await session.scalar(select(func.count()).select_from(newest.subquery())) or 0
+        if count <= limit:
+            return 0
+        frees = await session.scalar(newest.offset(limit - 1).limit(1))
+        return max(1, int((frees + WINDOW - datetime.now(UTC)).total_seconds())) if frees else 1
+
+    async def _end_family(self, session: AsyncSession, token_id: UUID) -> None:
+        family = select(RefreshToken.family_id).where(RefreshToken.id == token_id).scalar_subquery()
+        await session.execute(delete(RefreshToken).where(RefreshToken.family_id == family))
+
+    def _issue(self, session: AsyncSession, user_id: UUID, family_id: UUID) -> TokenPair:
+        refresh = RefreshToken(
+            id=uuid7(), family_id=family_id, user_id=user_id, expires_at=datetime.now(UTC) + REFRESH_LIFETIME
+        )
+        session.add(refresh)
+        return TokenPair(
+            access_token=self._signer.sign(Purpose.ACCESS, user_id, uuid7(), ACCESS_LIFETIME),
+            refresh_token=self._signer.sign(Purpose.REFRESH, user_id, refresh.id, REFRESH_LIFETIME),
+            expires_in=int(ACCESS_LIFETIME.total_seconds()),
+        )

@@ -1,0 +1,74 @@
+"""Users over HTTP."""
+
+import pytest
+from fastapi.testclient import TestClient
+
+PASSWORD = "a password of a few words"
+
+
+def test_a_new_user_can_ask_who_they_are(client: TestClient) -> None:
+    created = client.post("/v1/users", json={"email": "Grace@Example.COM", "password": PASSWORD})
+    assert created.status_code == 201
+    assert created.headers["Location"] == "/v1/users/me"
+    assert created.json() == {"id": created.json()["id"], "email": "grace@example.com"}
+    token = client.post("/v1/auth/token", data={"username": "grace@example.com", "password": PASSWORD}).json()
+    answer = client.get("/v1/users/me", headers={"Authorization": f"Bearer {token['access_token']}"})
+    assert answer.json() == created.json()
+
+
+def test_an_address_is_taken_in_any_case(client: TestClient) -> None:
+    answer = client.post("/v1/users", json={"email": "ADA@example.com", "password": PASSWORD})
+    assert answer.status_code == 409
+    assert answer.json()["type"] == "urn:problem:email-taken"
+
+
+@pytest.mark.parametrize("password", ["elevenchars", "x" * 129, None, 123456789012])
+def test_a_password_is_long_and_nothing_else(client: TestClient, password: object) -> None:
+    assert client.post("/v1/users", json={"email": "grace@example.com", "password": password}).status_code == 422
+
+
+@pytest.mark.parametrize("password", ["x" * 12, "x" * 128, "            ", "пароль из слов"])
+def test_a_password_may_be_made_of_anything(client: TestClient, password: str) -> None:
+    assert client.post("/v1/users", json={"email": "grace@example.com", "password": password}).status_code == 201
+
+
+def test_the_address_is_no_password(client: TestClient) -> None:
+    answer = client.post("/v1/users", json={"email": "grace@example.com", "password": "Grace@Example.com"})
+    assert answer.status_code == 422
+    assert answer.json()["type"] == "urn:problem:password-is-email"
+    assert client.patch("/v1/users/me", json={"password": "ada@example.com"}).status_code == 422
+
+
+@pytest.mark.parametrize("email", ["", "grace", "grace@", "grace@example.com, eve@example.com", None])
+def test_an_address_is_one_address(client: TestClient, email: str | None) -> None:
+    assert client.post("/v1/users", json={"email": email, "password": PASSWORD}).status_code == 422
+
+
+def test_a_user_changes_what_they_name(client: TestClient) -> None:
+    assert client.patch("/v1/users/me", json={}).json()["email"] == "ada@example.com"
+    assert (
+        client.patch("/v1/users/me", json={"email": "Countess@Example.com"}).json()["email"] == "countess@example.com"
+    )
+    assert client.patch("/v1/users/me", json={"email": None}).status_code == 422
+    assert client.get("/v1/users/me").json()["email"] == "countess@example.com"
+
+
+def test_a_taken_address_stays_with_its_user(client: TestClient) -> None:
+    client.post("/v1/users", json={"email": "grace@example.com", "password": PASSWORD}).raise_for_status()
+    assert client.patch("/v1/users/me", json={"email": "grace@example.com"}).status_code == 409
+
+
+def test_a_new_password_ends_all_logins(client: TestClient) -> None:
+    client.patch("/v1/users/me", json={"password": PASSWORD}).raise_for_status()
+    form = {"username": "ada@example.com", "password": PASSWORD}
+    tokens = client.post("/v1/auth/token", data=form).raise_for_status().json()
+    client.patch("/v1/users/me", json={"password": f"{PASSWORD} more"}).raise_for_status()
+    assert client.post("/v1/auth/refresh", json={"refresh_token": tokens["refresh_token"]}).status_code == 401
+    assert client.post("/v1/auth/token", data=form).status_code == 401
+
+
+def test_no_answer_holds_a_password(client: TestClient) -> None:
+    body = {"email": "grace@example.com", "password": PASSWORD}
+    assert PASSWORD not in client.post("/v1/users", json=body).text
+    assert PASSWORD not in client.post("/v1/users", json=body).text
+    assert PASSWORD not in client.post("/v1/users", json={**body, "unknown": 1}).text

@@ -1,0 +1,84 @@
+"""Passwords and tokens, without a database."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import jwt
+import pytest
+
+from api.services.security import (
+    ALGORITHM,
+    LEEWAY,
+    InvalidTokenError,
+    Purpose,
+    TokenSigner,
+    hash_password,
+    verify_password,
+)
+
+SECRET = "no less than 32 characters, as asked"
+SIGNER = TokenSigner(SECRET, issuer="us")
+USER, TOKEN = UUID(int=1), UUID(int=2)
+HOUR = timedelta(hours=1)
+
+
+def forged(secret: str = SECRET, algorithm: str = ALGORITHM, **changes: object) -> str:
+    """Sign claims that differ from good ones; `None` leaves a claim out."""
+    now = datetime.now(UTC)
+    good: dict[str, Any] = {
+        "iss": "us",
+        "aud": "access",
+        "iat": now,
+        "exp": now + HOUR,
+        "sub": str(USER),
+        "jti": str(TOKEN),
+    }
+    claims = {name: value for name, value in {**good, **changes}.items() if value is not None}
+    return jwt.encode(claims, secret, algorithm)
+
+
+def test_a_password_is_kept_as_a_salted_argon2id_hash() -> None:
+    hashes = {hash_password("a password of a few words") for _ in range(2)}
+    assert len(hashes) == 2
+    assert all(each.startswith("$argon2id$") for each in hashes)
+    assert all(verify_password("a password of a few words", each) for each in hashes)
+    assert not any(verify_password("another password", each) for each in hashes)
+
+
+def test_nobody_has_no_password() -> None:
+    assert not verify_password("nobody has this password", None)
+
+
+def test_a_password_is_the_same_from_every_keyboard() -> None:
+    assert verify_password("Ångström Ångström", hash_password("A\u030angstro\u0308m \u212bngstr\u00f6m"))
+
+
+def test_a_token_tells_whose_it_is() -> None:
+    assert SIGNER.read(Purpose.ACCESS, SIGNER.sign(Purpose.ACCESS, USER, TOKEN, HOUR)) == (USER, TOKEN)
+    assert SIGNER.read(Purpose.ACCESS, forged()) == (USER, TOKEN)
+
+
+def test_clocks_may_differ_a_little() -> None:
+    just_over = datetime.now(UTC) - LEEWAY / 2
+    assert SIGNER.read(Purpose.ACCESS, forged(exp=just_over)) == (USER, TOKEN)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({claim: None} for claim in ("iss", "aud", "iat", "exp", "sub", "jti")),
+        {"iss": "them"},
+        {"aud": "refresh"},
+        {"exp": datetime.now(UTC) - HOUR},
+        {"iat": datetime.now(UTC) + HOUR},
+        {"sub": "ada"},
+        {"jti": "first"},
+        {"secret": "another secret of at least 32 characters"},
+        {"algorithm": "HS384", "secret": SECRET * 2},
+        {"algorithm": "none", "secret": ""},
+    ],
+)
+def test_a_token_with_anything_wrong_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(InvalidTokenError):
+        SIGNER.read(Purpose.ACCESS, forged(**changes))

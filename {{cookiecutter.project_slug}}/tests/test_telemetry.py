@@ -1,0 +1,440 @@
+"""Telemetry: what a collector receives, and that nobody has to wait for it."""
+
+import gzip
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, TypeAlias
+from urllib.request import urlopen
+
+import pytest
+from fastapi import APIRouter
+from fastapi.testclient import TestClient
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, SeverityNumber
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from opentelemetry.sdk._logs import LoggerProvider
+from sqlalchemy import literal, select, text
+
+from api import TITLE, VERSION
+from api.dependencies import telemetry
+from api.dependencies.database import SessionDep
+from api.dependencies.logs import configure_logging
+from api.dependencies.migrations import PYPROJECT
+from api.dependencies.settings import Settings
+from api.main import create_app
+
+Serve: TypeAlias = Callable[..., AbstractContextManager[TestClient]]
+Message: TypeAlias = ExportTraceServiceRequest | ExportMetricsServiceRequest | ExportLogsServiceRequest
+
+MESSAGES: dict[str, type[Message]] = {
+    "/v1/traces": ExportTraceServiceRequest,
+    "/v1/metrics": ExportMetricsServiceRequest,
+    "/v1/logs": ExportLogsServiceRequest,
+}
+
+router = APIRouter()
+
+
+@router.get("/words/{number}")
+async def read_word(number: int, word: str, session: SessionDep) -> str:
+    return f"{number} {await session.scalar(select(literal(word)))}"
+
+
+@router.post("/nowhere")
+async def write_nowhere(word: str, session: SessionDep) -> None:
+    await session.execute(text("INSERT INTO nowhere VALUES (:word)"), {"word": word})
+
+
+@router.get("/broken")
+async def fail() -> None:
+    message = "it broke"
+    raise RuntimeError(message)
+
+
+SERVED = """
+import os
+import time
+
+from api.main import app
+
+@app.get("/which")
+async def which() -> int:
+    time.sleep(0.1)  # the next request is for another worker
+    return os.getpid()
+"""
+
+GUNICORN = ("--worker-class=asgi", "--asgi-lifespan=on", "--preload", "--workers=2", "--no-control-socket")
+
+
+class Collector(ThreadingHTTPServer):
+    """Receives OTLP over HTTP, and keeps what it could read."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Receiver)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.received: list[Message] = []
+
+    @property
+    def resources(self) -> list[dict[str, Any]]:
+        """Who sent: once for each message."""
+        return [
+            read(sender.resource.attributes)
+            for message in self.received
+            for sender in getattr(message, message.DESCRIPTOR.fields[0].name)
+        ]
+
+    @property
+    def spans(self) -> list[Span]:
+        """All spans."""
+        return [
+            span
+            for message in self.received
+            if isinstance(message, ExportTraceServiceRequest)
+            for resource in message.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
+
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """The last state of each metric, by its name."""
+        return {
+            metric.name: metric
+            for message in self.received
+            if isinstance(message, ExportMetricsServiceRequest)
+            for resource in message.resource_metrics
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+        }
+
+    @property
+    def logs(self) -> list[LogRecord]:
+        """All log records."""
+        return [
+            record
+            for message in self.received
+            if isinstance(message, ExportLogsServiceRequest)
+            for resource in message.resource_logs
+            for scope in resource.scope_logs
+            for record in scope.log_records
+        ]
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Answers one sender."""
+
+    server: Collector
+
+    def do_POST(self) -> None:
+        """Read one message."""
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.headers["Content-Encoding"] == "gzip":
+            body = gzip.decompress(body)
+        assert self.headers["Content-Type"] == "application/x-protobuf"
+        self.server.received.append(MESSAGES[self.path].FromString(body))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def read(attributes: Iterable[KeyValue]) -> dict[str, Any]:
+    """Give attributes by their names."""
+    values = {each.key: each.value for each in attributes}
+    return {
+        name: value.int_value if value.HasField("int_value") else value.string_value for name, value in values.items()
+    }
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    """A collector that works."""
+    with Collector() as collector:
+        threading.Thread(target=collector.serve_forever, args=(0.01,), daemon=True).start()
+        yield collector
+        collector.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def variables(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Iterator[pytest.MonkeyPatch]:
+    """An environment without OpenTelemetry's variables, and a silent client; the other tests log as before."""
+    caplog.set_level(logging.WARNING, "httpx2")
+    for name in [name for name in os.environ if name.startswith("OTEL_")]:
+        monkeypatch.delenv(name)
+    yield monkeypatch
+    configure_logging("INFO", as_json=False)
+
+
+@pytest.fixture
+def serve(migrated: Settings) -> Serve:
+    """Serve for a while; what is left to send is sent at the end."""
+
+    @contextmanager
+    def serve(**changes: object) -> Iterator[TestClient]:
+        app = create_app(migrated.model_copy(update=changes))
+        app.include_router(router)
+        with TestClient(app) as client:
+            yield client
+
+    return serve
+
+
+@pytest.fixture
+def send_to(variables: pytest.MonkeyPatch, collector: Collector) -> Collector:
+    """The collector that the environment names."""
+    variables.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+    return collector
+
+
+def test_a_request_is_a_span_with_its_statements_below_it(serve: Serve, send_to: Collector) -> None:
+    with serve() as client:
+        assert client.get("/words/7?word=hello").json() == "7 hello"
+    statement, request = send_to.spans
+    assert (request.name, request.kind) == ("GET /words/{number}", Span.SPAN_KIND_SERVER)
+    attributes = read(request.attributes)
+    assert (attributes["http.route"], attributes["http.response.status_code"]) == ("/words/{number}", 200)
+    assert (statement.name, statement.kind) == ("SELECT", Span.SPAN_KIND_CLIENT)
+    assert statement.trace_id == request.trace_id
+    assert statement.parent_span_id == request.span_id
+    assert read(statement.attributes)["db.query.text"].startswith("SELECT ")
+
+
+def test_no_value_leaves_with_a_span(serve: Serve, send_to: Collector) -> None:
+    with serve() as client:
+        assert client.get("/words/7?word=hunter2").status_code == 200
+        assert client.post("/nowhere?word=hunter2").is_server_error
+    assert [span.name for span in send_to.spans if span.kind == Span.SPAN_KIND_SERVER] == [
+        "GET /words/{number}",
+        "POST /nowhere",
+    ]
+    assert "hunter2" not in str(send_to.received)
+
+
+def test_a_statement_that_fails_is_marked(serve: Serve, send_to: Collector) -> None:
+    with serve() as client:
+        client.post("/nowhere?word=hello")
+    insert = next(span for span in send_to.spans if span.name == "INSERT")
+    assert insert.status.code == Status.STATUS_CODE_ERROR
+    assert insert.status.message == ""
+    assert read(insert.attributes)["error.type"]
+
+
+def test_the_trace_of_a_caller_goes_on(serve: Serve, send_to: Collector) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    with serve() as client:
+        client.get("/", headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"})
+    (request,) = send_to.spans
+    assert (request.trace_id.hex(), request.parent_span_id.hex()) == (trace, "b7ad6b7169203331")
+
+
+def test_requests_are_measured_by_route_and_status(serve: Serve, send_to: Collector) -> None:
+    with serve() as client:
+        for path in ("/words/1?word=a", "/words/2?word=b", "/words/three?word=c"):
+            client.get(path)
+    duration = send_to.metrics["http.server.request.duration"]
+    counts = {
+        (read(point.attributes)["http.route"], read(point.attributes)["http.response.status_code"]): point.count
+        for point in duration.histogram.data_points
+    }
+    assert counts == {("/words/{number}", 200): 2, ("/words/{number}", 422): 1}
+
+
+def test_a_log_line_names_its_trace_here_and_there(
+    serve: Serve, send_to: Collector, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serve(environment="production") as client:
+        answer = client.get("/")
+    (line,) = map(json.loads, capsys.readouterr().err.splitlines())
+    (record,) = send_to.logs
+    (request,) = send_to.spans
+    assert (line["trace_id"], line["span_id"]) == (request.trace_id.hex(), request.span_id.hex())
+    assert (record.trace_id, record.span_id) == (request.trace_id, request.span_id)
+    assert (record.body.string_value, record.severity_text) == ("request", "INFO")
+    attributes = read(record.attributes)
+    assert attributes["request_id"] == line["request_id"] == answer.headers["X-Request-ID"]
+    assert (attributes["method"], attributes["path"], attributes["status"]) == ("GET", "/", 200)
+
+
+def test_a_failure_is_sent_with_its_traceback(serve: Serve, send_to: Collector) -> None:
+    with serve() as client:
+        assert client.get("/broken").status_code == 500
+    (request,) = send_to.spans
+    (failure,) = [record for record in send_to.logs if record.severity_number == SeverityNumber.SEVERITY_NUMBER_ERROR]
+    assert failure.trace_id == request.trace_id
+    assert request.status.code == Status.STATUS_CODE_ERROR
+    assert "RuntimeError: it broke" in read(failure.attributes)["exception.stacktrace"]
+
+
+def test_a_line_that_cannot_be_written_harms_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    record = logging.makeLogRecord({"name": "test", "msg": "%d", "args": ("no number",)})
+    telemetry.LogSender(LoggerProvider()).handle(record)
+    assert "Logging error" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("variables_set", "name"),
+    [({}, TITLE), ({"OTEL_SERVICE_NAME": "shop"}, "shop"), ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=shop"}, "shop")],
+)
+def test_it_says_who_sends(
+    serve: Serve, send_to: Collector, variables: pytest.MonkeyPatch, variables_set: dict[str, str], name: str
+) -> None:
+    for variable, value in variables_set.items():
+        variables.setenv(variable, value)
+    with serve() as client:
+        client.get("/")
+    for resource in send_to.resources:
+        assert (resource["service.name"], resource["service.version"]) == (name, VERSION)
+    assert len(send_to.resources) == len(MESSAGES)
+
+
+def test_nobody_reads_about_health(serve: Serve, send_to: Collector) -> None:
+    with serve() as client:
+        assert client.get("/livez").status_code == client.get("/readyz").status_code == 200
+    assert send_to.received == []
+
+
+@pytest.mark.parametrize(
+    "variables_set",
+    [
+        {},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": ""},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_SDK_DISABLED": "true"},
+    ],
+)
+def test_it_is_idle_unless_a_collector_is_named(
+    serve: Serve, variables: pytest.MonkeyPatch, variables_set: dict[str, str]
+) -> None:
+    for variable, value in variables_set.items():
+        variables.setenv(variable, value)
+    with serve() as client:
+        assert client.get("/words/7?word=hello").status_code == 200
+        assert [thread.name for thread in threading.enumerate() if thread.name.startswith("Otel")] == []
+        assert not client.app_state["database"].engine.sync_engine.dispatch.before_cursor_execute
+        assert not any(isinstance(handler, telemetry.LogSender) for handler in logging.root.handlers)
+
+
+@pytest.mark.parametrize("signal", ["traces", "metrics", "logs"])
+def test_each_signal_has_an_endpoint_of_its_own(
+    serve: Serve, collector: Collector, variables: pytest.MonkeyPatch, signal: str
+) -> None:
+    variables.setenv(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT", f"{collector.url}/v1/{signal}")
+    with serve() as client:
+        client.get("/")
+    assert {type(message) for message in collector.received} == {MESSAGES[f"/v1/{signal}"]}
+
+
+@pytest.mark.parametrize("signal", ["traces", "metrics", "logs"])
+def test_each_signal_can_be_declined(
+    serve: Serve, send_to: Collector, variables: pytest.MonkeyPatch, signal: str
+) -> None:
+    variables.setenv(f"OTEL_{signal.upper()}_EXPORTER", "none")
+    with serve() as client:
+        client.get("/")
+    expected = {kind for path, kind in MESSAGES.items() if not path.endswith(signal)}
+    assert {type(message) for message in send_to.received} == expected
+
+
+def test_what_is_not_sampled_is_not_sent(serve: Serve, send_to: Collector, variables: pytest.MonkeyPatch) -> None:
+    variables.setenv("OTEL_TRACES_SAMPLER", "always_off")
+    with serve() as client:
+        client.get("/words/7?word=hello")
+    assert send_to.spans == []
+    assert send_to.logs != []
+
+
+def test_what_is_sent_can_be_compressed(serve: Serve, send_to: Collector, variables: pytest.MonkeyPatch) -> None:
+    variables.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
+    with serve() as client:
+        client.get("/")
+    assert len(send_to.received) == len(MESSAGES)
+
+
+@pytest.fixture(params=["closed", "silent"])
+def absent(request: pytest.FixtureRequest, variables: pytest.MonkeyPatch) -> Iterator[None]:
+    """A collector that refuses connections, and one that takes them and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        variables.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
+        variables.setenv("OTEL_BSP_SCHEDULE_DELAY", "10")
+        variables.setenv("OTEL_BLRP_SCHEDULE_DELAY", "10")
+        variables.setenv("OTEL_METRIC_EXPORT_INTERVAL", "10")
+        variables.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.05")
+        if request.param == "closed":
+            server.close()
+        yield
+
+
+@pytest.mark.usefixtures("absent")
+def test_nobody_waits_for_a_collector_that_is_away(
+    serve: Serve, variables: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    variables.setattr(telemetry, "FLUSH_SECONDS", 0.5)
+    with serve() as client:
+        for _ in range(40):
+            started = time.monotonic()
+            assert client.get("/words/7?word=hello").status_code == 200
+            assert time.monotonic() - started < 1
+            time.sleep(0.01)
+        stopped = time.monotonic()
+    assert time.monotonic() - stopped < 2
+    complaints = [line for line in capsys.readouterr().err.splitlines() if " opentelemetry." in line]
+    assert 1 <= len(complaints) <= 4
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
+def test_every_worker_sends_what_it_has_before_it_ends(send_to: Collector, tmp_path: Path) -> None:
+    (tmp_path / "served.py").write_text(SERVED, "utf-8")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{PYPROJECT.parent}{os.pathsep}{tmp_path}",
+        "ENVIRONMENT": "",
+        "DATABASE_URL": "",
+        "SQLITE_FILE": str(tmp_path / "app.db"),
+    }
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    with subprocess.Popen(  # noqa: S603 - our own words
+        [sys.executable, "-m", "gunicorn", "served:app", f"--bind={address}", *GUNICORN], cwd=tmp_path, env=environment
+    ) as server:
+        try:
+            wait_for(address)
+            with ThreadPoolExecutor() as pool:
+                answers = [*pool.map(ask_which, [address] * 10)]
+        finally:
+            server.terminate()
+    assert len(set(answers)) == 2
+    assert [span.name for span in send_to.spans] == ["GET /which"] * len(answers)
+    assert len({resource["service.instance.id"] for resource in send_to.resources}) == 2
+
+
+def wait_for(address: str) -> None:
+    """Wait until a server takes connections."""
+    host, port = address.split(":")
+    for _ in range(300):
+        with suppress(OSError), socket.create_connection((host, int(port))):
+            return
+        time.sleep(0.1)
+
+
+def ask_which(address: str) -> str:
+    """Ask a server which of its workers answers."""
+    with urlopen(f"http://{address}/which", timeout=30) as answer:
+        return str(answer.read())
