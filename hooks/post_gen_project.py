@@ -71,6 +71,7 @@ OPTION_FILES: dict[str, tuple[str, ...]] = {
         "api/dependencies/telemetry.py",
         "tests/test_telemetry.py",
     ),
+    "database=postgresql|telemetry": (),
     "database=postgresql": ("deploy/base/migration.yaml", "deploy/base/replicas.yaml"),
     "database=sqlite": ("deploy/base/volume.yaml",),
     "ci=github": (".github/dependabot.yml", ".github/workflows/ci.yml"),

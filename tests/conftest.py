@@ -33,21 +33,43 @@ settings.load_profile("unhurried")
 
 Answer = str | bool
 
-EVERY_COMBINATION = [
-    dict(zip(("database", "example", "auth", "telemetry", "ci", "kubernetes"), answers, strict=True))
-    for answers in itertools.product(
-        ("postgresql", "sqlite"),
-        (True, False),
-        (True, False),
-        (True, False),
-        ("github", "gitlab", "none"),
-        (True, False),
+# Every option, with all its choices.
+OPTIONS: dict[str, tuple[Answer, ...]] = {
+    "database": ("postgresql", "sqlite"),
+    "example": (True, False),
+    "auth": (True, False),
+    "telemetry": (True, False),
+    "ci": ("github", "gitlab", "none"),
+    "kubernetes": (True, False),
+}
+EVERY_COMBINATION: list[dict[str, Answer]] = [
+    dict(zip(OPTIONS, choices, strict=True)) for choices in itertools.product(*OPTIONS.values())
+]
+# Any two choices meet in one of these; the first takes everything, the second nothing.
+PAIRWISE: list[dict[str, Answer]] = [
+    dict(zip(OPTIONS, choices, strict=True))
+    for choices in (
+        ("postgresql", True, True, True, "github", True),
+        ("sqlite", False, False, False, "none", False),
+        ("postgresql", True, True, True, "none", False),
+        ("postgresql", True, True, False, "none", True),
+        ("postgresql", False, True, False, "gitlab", False),
+        ("postgresql", False, False, True, "github", False),
+        ("sqlite", False, True, False, "github", True),
+        ("sqlite", True, False, True, "gitlab", True),
     )
 ]
 
-every_combination = pytest.mark.parametrize(
-    "answers", EVERY_COMBINATION, ids=lambda answers: "-".join(str(value) for value in answers.values())
-)
+
+EVERYTHING, NOTHING = PAIRWISE[:2]
+
+
+def named(answers: Mapping[str, Answer]) -> str:
+    """Name a combination by its choices."""
+    return "-".join(str(choice) for choice in answers.values())
+
+
+every_combination = pytest.mark.parametrize("answers", EVERY_COMBINATION, ids=named)
 
 
 @dataclass(frozen=True)
@@ -174,23 +196,24 @@ def generate(tmp_path: Path, home: Path) -> Generate:
     return generate
 
 
-@pytest.fixture(scope="session")
-def environment() -> Path:
-    """The programs of a virtual environment with the locked packages of a project that has every option on.
-
-    It is made once for each lock and interpreter.
-    """
-    lock = TEMPLATE / "requirements-dev.txt"
+def installed(lock: Path) -> Path:
+    """The programs of a virtual environment with exactly what is locked; it is made once for each lock."""
     path = Path(sys.prefix) / f"project-{hashlib.sha256(lock.read_bytes()).hexdigest()[:16]}"
     if not (path / ".installed").exists():
         for command in (
             ("venv", "--quiet", "--allow-existing", "--python", sys.executable, path),
-            ("pip", "install", "--quiet", "--python", path, "--require-hashes", "-r", lock),
+            ("pip", "sync", "--quiet", "--python", path, "--require-hashes", lock),
         ):
             done = run((tool("uv"), *command), cwd=ROOT)
             assert done.returncode == 0, done.stderr
         (path / ".installed").touch()
     return path / tool("python").parent.name
+
+
+@pytest.fixture(scope="session")
+def environment() -> Path:
+    """The programs of an environment that serves every combination, with the packages of every option."""
+    return installed(TEMPLATE / "requirements-dev.txt")
 
 
 def tool(name: str) -> Path:

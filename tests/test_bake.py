@@ -6,13 +6,36 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator
+from types import ModuleType
 
 import pytest
 import yaml
 
-from conftest import ROOT, TEMPLATE, Bake, Project, every_combination
+from conftest import ROOT, TEMPLATE, Answer, Bake, every_combination
 
 LOCKS = {"requirements.txt", "requirements-dev.txt"}
+
+
+# An example's name would count as a word of it.
+PLAIN = {"project_name": "Shop", "description": "Sells."}
+
+# What tells of an option, in small letters.
+WORDS = {
+    "database=postgresql": ("postgres", "asyncpg", "psql", "pg_", "pgbouncer", "replicas.yaml"),
+    "example": ("budget", "transactions"),
+    "auth": (
+        *("api/auth", "auth.py", "/users", "users.py", "user_id", "current_user", "owner"),
+        *("users and logins", "passwords", "_token", "jwt", "pwdlib", "argon2", "multipart", "secret_key"),
+    ),
+    "telemetry": ("telemetry", "otel_", "otlp", "collector", "trace_id", "4318"),
+    "ci=github": ("github", "dependabot"),
+    "ci=gitlab": ("gitlab",),
+    "kubernetes": ("kube", "kustom", "deploy/", "pgbouncer", "replica"),
+}
+NEEDED_ALL_THE_SAME = {
+    *(f"{name}: telemetry" for name in LOCKS),  # fastapi needs opentelemetry-api
+    "deploy/base/replicas.yaml: budget",  # PodDisruptionBudget
+}
 
 
 def template_files() -> Iterator[str]:
@@ -46,7 +69,7 @@ def test_one_entity_has_one_file_name_in_every_room(bake: Bake) -> None:
 
 
 @every_combination
-def test_nothing_is_left_unrendered(bake: Bake, answers: dict[str, str | bool]) -> None:
+def test_nothing_is_left_unrendered(bake: Bake, answers: dict[str, Answer]) -> None:
     project = bake(**answers)
     for name in project.files():
         text = project.text(name)
@@ -62,7 +85,7 @@ def test_nothing_is_left_unrendered(bake: Bake, answers: dict[str, str | bool]) 
 
 
 @every_combination
-def test_every_file_parses(bake: Bake, answers: dict[str, str | bool]) -> None:
+def test_every_file_parses(bake: Bake, answers: dict[str, Answer]) -> None:
     project = bake(**answers)
     for name in project.files():
         match name.rpartition(".")[2]:
@@ -75,49 +98,29 @@ def test_every_file_parses(bake: Bake, answers: dict[str, str | bool]) -> None:
 
 
 @every_combination
-def test_no_folder_is_empty(bake: Bake, answers: dict[str, str | bool]) -> None:
+def test_no_folder_is_empty(bake: Bake, answers: dict[str, Answer]) -> None:
     assert [folder for folder, names, files in os.walk(bake(**answers).path) if not names and not files] == []
 
 
-def leftovers(project: Project, words: tuple[str, ...]) -> list[str]:
-    """Tell where one of the words still stands."""
-    return [f"{name}: {word}" for name in project.files() for word in words if word in project.text(name).lower()]
+@every_combination
+def test_what_was_declined_leaves_no_word(post: ModuleType, bake: Bake, answers: dict[str, Answer]) -> None:
+    project = bake(**PLAIN, **answers)
+    words = [word for option, words in WORDS.items() if not post.holds(option, answers) for word in words]
+    texts = {name: project.text(name).lower() for name in project.files() if name != ".env"}
+    texts |= {name: re.sub(r".*--hash=.*\n", "", texts[name]) for name in LOCKS}
+    left = [f"{name}: {word}" for name, text in texts.items() for word in words if word in text]
+    assert [trace for trace in left if trace not in NEEDED_ALL_THE_SAME] == []
 
 
-def test_a_declined_example_leaves_no_trace(bake: Bake) -> None:
-    project = bake(project_name="Shop", description="Sells.", example=False)
-    assert leftovers(project, ("budget", "transactions")) == []
-    assert [name for name in project.files() if "budget" in name or "transaction" in name] == []
-
-
-def test_declined_logins_leave_no_trace(bake: Bake) -> None:
-    words = (
-        "api/auth",
-        "user_id",
-        "owner",
-        "access_token",
-        "jwt",
-        "pwdlib",
-        "argon2",
-        "secret_key",
-        "multipart",
-        "/users",
-    )
-    project = bake(auth=False)
-    assert [trace for trace in leftovers(project, words) if not trace.startswith("requirements-dev.txt")] == []
-
-
-def test_sqlite_alone_leaves_no_trace_of_postgresql(bake: Bake) -> None:
-    assert leftovers(bake(database="sqlite"), ("postgres", "asyncpg", "psql", "pg_")) == []
-
-
-def test_declined_telemetry_leaves_no_trace(bake: Bake) -> None:
-    left = leftovers(bake(telemetry=False), ("telemetry", "otel_", "otlp", "collector", "trace_id"))
-    fastapi_needs = [f"{name}: telemetry" for name in sorted(LOCKS)]  # opentelemetry-api
-    assert left == fastapi_needs
-    for name in LOCKS:
-        lock = bake(telemetry=False).text(name)
-        assert re.findall(r"^[a-z-]*telemetry[a-z-]*", lock, re.MULTILINE) == ["opentelemetry-api"]
+@every_combination
+def test_what_was_declined_leaves_no_file(post: ModuleType, bake: Bake, answers: dict[str, Answer]) -> None:
+    declined = {
+        path.relative_to(TEMPLATE).as_posix()
+        for name in post.declined_files(answers)
+        for path in (TEMPLATE / name, *(TEMPLATE / name).rglob("*"))
+        if path.is_file()
+    }
+    assert set(bake(**answers).files()) == {*template_files(), ".env"} - declined
 
 
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Bake, Project, run
+from conftest import EVERYTHING, NOTHING, Answer, Bake, Project, run
 from test_project import readme_blocks, running
 from web import ask, free_port, sign_in, wait_for
 
@@ -203,6 +203,19 @@ def test_the_image_builds_with_every_other_python(bake: Bake, version: str) -> N
     assert docker("run", "--rm", tag, "python", "--version").startswith(f"Python {version}.")
     docker("run", "--rm", tag, "python", "-c", "import api.main")
     docker("rmi", tag)
+
+
+@pytest.mark.parametrize("answers", [EVERYTHING, NOTHING], ids=["everything", "nothing"])
+def test_the_image_with_every_option_and_with_none_becomes_ready(bake: Bake, answers: dict[str, Answer]) -> None:
+    tag, port = "budget-api:options", free_port()
+    docker("build", "--quiet", "--tag", tag, bake(**answers).path)
+    container = docker("run", "--detach", "--publish", f"127.0.0.1:{port}:5000", tag)
+    try:
+        assert wait_for(f"http://127.0.0.1:{port}/readyz").status == 200
+        assert "Traceback" not in attempt("logs", container).stderr
+    finally:
+        docker("rm", "--force", "--volumes", container)
+        docker("rmi", tag)
 
 
 @pytest.mark.parametrize("database", ["postgresql", "sqlite"])

@@ -20,7 +20,7 @@ from cookiecutter.environment import StrictEnvironment
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import ROOT, TEMPLATE, Answer, Bake, Project, assert_gone
+from conftest import PAIRWISE, ROOT, TEMPLATE, Answer, Bake, Project, assert_gone, named
 
 # Hooks are imported from where they lie, so their classes are unknown to the type checker.
 Work = Any
@@ -286,12 +286,6 @@ class TestTemplate:
             syntax = post.MARKDOWN_MARKER if path.suffix == ".md" else post.HASH_MARKER
             post.prune_text(path.read_text(encoding="utf-8"), GOOD, syntax)
 
-    @pytest.mark.parametrize("example", [True, False])
-    @pytest.mark.parametrize("database", ["postgresql", "sqlite"])
-    def test_no_marker_stays_behind(self, bake: Bake, example: Answer, database: str) -> None:
-        project = bake(example=example, database=database)
-        assert [name for name in project.files() if " option: " in project.text(name)] == []
-
     def test_pruning_twice_is_pruning_once(self, post: ModuleType, bake: Bake, tmp_path: Path) -> None:
         answers: dict[str, Answer] = {"example": False, "database": "sqlite"}
         once, twice = bake(**answers), Project(tmp_path / "twice")
@@ -302,15 +296,8 @@ class TestTemplate:
     @pytest.mark.slow
     @pytest.mark.parametrize(
         "answers",
-        [
-            {},
-            {"database": "sqlite"},
-            {"telemetry": True},
-            {"example": False, "project_slug": "zzz"},
-            {"database": "sqlite", "project_slug": "aaa"},
-            {"project_slug": "fastapi"},
-        ],
-        ids=str,
+        [*PAIRWISE, {"example": False, "project_slug": "zzz"}, {"project_slug": "aaa"}, {"project_slug": "fastapi"}],
+        ids=named,
     )
     def test_locking_again_changes_nothing(self, bake: Bake, tmp_path: Path, answers: dict[str, Answer]) -> None:
         pruned, locked = bake(**answers), Project(tmp_path / "locked")

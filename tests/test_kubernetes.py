@@ -17,7 +17,6 @@ import pytest
 import yaml
 
 from conftest import TEMPLATE, Bake, Project, run
-from test_bake import leftovers
 from test_docker import MISSING_ENGINE, docker
 from web import ask, free_port, wait_for
 
@@ -30,6 +29,7 @@ OLDEST = "1.30"  # the README names it
 
 without_kubectl = pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not installed")
 each_database = pytest.mark.parametrize("database", DATABASES)
+with_and_without_logins = pytest.mark.parametrize("auth", [True, False])
 each_folder = pytest.mark.parametrize("folder", FOLDERS)
 
 
@@ -66,12 +66,6 @@ def variables(manifests: list[Manifest]) -> dict[str, str]:
 def secret_names(project: Project) -> set[str]:
     """What the README puts into the Secret."""
     return set(re.findall(r"--from-literal=(\w+)=", project.text("README.md")))
-
-
-def test_declined_leaves_no_trace(bake: Bake) -> None:
-    project = bake()
-    assert not project.has("deploy")
-    assert leftovers(project, ("kube", "kustom", "deploy/", "pgbouncer", "namespace", "replica")) == []
 
 
 def test_every_file_is_yaml_before_an_answer_is_written_into_it() -> None:
@@ -260,12 +254,12 @@ def test_all_pods_together_stay_below_the_connections_of_a_default_postgresql(ba
 
 @without_kubectl
 @each_database
-@each_folder
+@with_and_without_logins
 def test_production_starts_with_the_settings_and_the_secret_of_the_readme(
-    bake: Bake, environment: Path, tmp_path: Path, database: str, folder: str
+    bake: Bake, environment: Path, tmp_path: Path, database: str, *, auth: bool
 ) -> None:
-    project = bake(kubernetes=True, database=database)
-    settings = variables(render(project, folder))
+    project = bake(kubernetes=True, database=database, auth=auth)
+    settings = variables(render(project, "overlays/production"))
     values = {"DATABASE_URL": "postgresql://user:word@host/name", "SECRET_KEY": "x" * 64}
     secret = {name: values[name] for name in secret_names(project)}
     show = "from api.dependencies.settings import load_settings as s; print(*s().model_dump())"
@@ -282,10 +276,14 @@ def test_production_starts_with_the_settings_and_the_secret_of_the_readme(
 
 @without_kubectl
 @each_database
-@each_folder
-def test_no_secret_is_in_the_manifests_and_the_one_named_is_the_readmes(bake: Bake, database: str, folder: str) -> None:
-    project = bake(kubernetes=True, database=database)
-    manifests = render(project, folder)
+@with_and_without_logins
+def test_no_secret_is_in_the_manifests_and_the_one_named_is_the_readmes(
+    bake: Bake, database: str, *, auth: bool
+) -> None:
+    project = bake(kubernetes=True, database=database, auth=auth)
+    manifests = render(project, "overlays/production")
+    wanted = {name for name, on in {"SECRET_KEY": auth, "DATABASE_URL": database == "postgresql"}.items() if on}
+    assert secret_names(project) == wanted
     assert "Secret" not in {each["kind"] for each in manifests}
     assert secret_names(project).isdisjoint(variables(manifests))
     sources = [each["secretRef"]["name"] for each in container(manifests)["envFrom"] if "secretRef" in each]
@@ -295,6 +293,21 @@ def test_no_secret_is_in_the_manifests_and_the_one_named_is_the_readmes(bake: Ba
         assert variable["name"] == key["key"] in secret_names(project)
         sources.append(key["name"])
     assert set(sources) == set(re.findall(r"create secret generic (\S+)", project.text("README.md")))
+
+
+@without_kubectl
+@each_database
+@pytest.mark.parametrize("telemetry", [True, False])
+def test_pods_may_call_what_their_settings_name_and_nothing_else(bake: Bake, database: str, *, telemetry: bool) -> None:
+    manifests = render(bake(kubernetes=True, database=database, telemetry=telemetry), "base")
+    policy = one(manifests, "NetworkPolicy")["spec"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    open_ports = {port["port"] for rule in policy.get("egress", []) for port in rule["ports"]}
+    called = {5432} if database == "postgresql" else set()
+    if telemetry:
+        called.add(int(variables(manifests)["OTEL_EXPORTER_OTLP_ENDPOINT"].rpartition(":")[2]))
+    names = {53} if called else set()
+    assert open_ports == called | names
 
 
 @without_kubectl

@@ -16,7 +16,6 @@ import pytest
 import yaml
 
 from conftest import Answer, Bake, Project, run, tool
-from test_bake import leftovers
 from test_docker import MISSING_ENGINE
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the commands are those of a Unix shell")
@@ -150,21 +149,6 @@ def test_a_workflow_may_only_read_the_code_and_ends_in_time(bake: Bake) -> None:
     for job in workflow["jobs"].values():
         assert job["permissions"] == {"contents": "read"}
         assert job["timeout-minutes"] <= 20
-
-
-@pytest.mark.parametrize(
-    ("ci", "words"),
-    [
-        ("github", ("gitlab",)),
-        ("gitlab", ("github", "dependabot")),
-        ("none", ("gitlab", "github", "dependabot", "pipeline")),
-    ],
-)
-def test_what_was_not_chosen_leaves_no_trace(bake: Bake, ci: str, words: tuple[str, ...]) -> None:
-    project = bake(ci=ci)
-    assert leftovers(project, words) == []
-    assert project.has(".github") == (ci == "github")
-    assert project.has(GITLAB) == (ci == "gitlab")
 
 
 def test_a_folder_of_the_users_own_survives_a_declined_pipeline(bake: Bake, post: ModuleType, tmp_path: Path) -> None:

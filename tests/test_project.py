@@ -1,18 +1,19 @@
 """A generated project at work: its own commands, its tests on both databases, its server over HTTP, its README."""
 
+import itertools
 import json
 import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, Bake, Project, every_combination, path_with_uv, run, tool
+from conftest import EVERY_COMBINATION, PAIRWISE, ROOT, Answer, Bake, Project, installed, named, path_with_uv, run, tool
 from web import ask, free_port, sign_in, wait_for
 
 pytestmark = [
@@ -36,18 +37,24 @@ def test_its_tests_leave_nothing_behind(copy: Project) -> None:
     assert {name for name in left if "_cache/" not in name and "__pycache__" not in name} == set()
 
 
-@every_combination
-def test_the_tests_of_every_combination_pass(bake: Bake, environment: Path, answers: dict[str, str | bool]) -> None:
-    done = bake(**answers).run(environment / "pytest", "-q", "-p", "no:cacheprovider")
-    assert done.returncode == 0, done.stdout
-    assert "skipped" not in done.stdout.splitlines()[-1]
+@pytest.mark.parametrize("answers", PAIRWISE, ids=named)
+def test_its_tests_pass_with_exactly_the_packages_that_it_locks(
+    bake: Bake, postgresql: str, answers: Mapping[str, Answer]
+) -> None:
+    project = bake(**answers)
+    pytest = installed(project.path / "requirements-dev.txt") / "pytest"
+    servers = [""] if answers["database"] == "sqlite" else ["", postgresql]
+    for server in servers:
+        done = project.run(pytest, "-q", "-p", "no:cacheprovider", env={"TEST_DATABASE_URL": server})
+        assert done.returncode == 0, done.stdout
+        assert "skipped" not in done.stdout.splitlines()[-1]
 
 
-@pytest.mark.parametrize("example", [True, False])
-def test_its_tests_pass_on_postgresql(bake: Bake, environment: Path, postgresql: str, *, example: bool) -> None:
-    database = {"TEST_DATABASE_URL": postgresql}
-    done = bake(example=example).run(environment / "pytest", "-q", "-p", "no:cacheprovider", env=database)
-    assert done.returncode == 0, done.stdout
+def test_any_two_choices_meet_in_a_combination_whose_tests_run() -> None:
+    def pairs(combinations: list[dict[str, Answer]]) -> set[tuple[tuple[str, Answer], ...]]:
+        return {pair for answers in combinations for pair in itertools.combinations(answers.items(), 2)}
+
+    assert pairs(PAIRWISE) == pairs(EVERY_COMBINATION)
 
 
 @contextmanager
