@@ -11,13 +11,14 @@ from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from api.models import LoginAttempt, RefreshToken, User
 from api.schemas.auth import TokenPair
-from api.schemas.users import LONGEST_EMAIL
+from api.schemas.users import LONGEST_EMAIL, Email
 from api.services.errors import TooManyAttemptsError, UnauthenticatedError
 from api.services.security import InvalidTokenError, Purpose, TokenSigner, verify_password
 
@@ -46,6 +47,17 @@ class TooManyLoginsError(TooManyAttemptsError):
     title = "Too many logins"
 
 
+def account_of(typed: str) -> str:
+    """Write an e-mail address as its user has it; what is no address becomes text that is nobody's."""
+    try:
+        return _email.validate_python(typed)
+    except ValidationError:
+        return ascii(typed)[:LONGEST_EMAIL]
+
+
+_email = TypeAdapter[str](Email)
+
+
 class AuthService:
     """The rules of logins."""
 
@@ -60,7 +72,7 @@ class AuthService:
             TooManyLoginsError: where too many have failed lately.
             WrongCredentialsError: where the e-mail is unknown or the password wrong.
         """
-        email = email.strip().lower()[:LONGEST_EMAIL]
+        email = account_of(email)
         await self._note_attempt(email, address)
         async with self._unit_of_work() as session:
             user = await session.scalar(select(User).where(User.email == email))

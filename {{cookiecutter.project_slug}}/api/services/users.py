@@ -10,7 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.models import RefreshToken, User
 from api.schemas.users import UserCreate, UserRead, UserUpdate
 from api.services.errors import ConflictError, InvalidError, NotFoundError
-from api.services.security import hash_password
+from api.services.security import hash_password, verify_password
+
+CHOOSE_ANOTHER = "Choose a password that is not the e-mail address."
 
 
 class UserNotFoundError(NotFoundError):
@@ -74,6 +76,8 @@ class UserService:
         if "password" in changes:
             await self._set_password(user, changes["password"])
             await self._session.execute(delete(RefreshToken).where(RefreshToken.user_id == user_id))
+        elif "email" in changes and await asyncio.to_thread(verify_password, user.email, user.password_hash):
+            raise PasswordIsEmailError(CHOOSE_ANOTHER)
         return await self._save(user)
 
     async def _find(self, user_id: UUID) -> User:
@@ -85,8 +89,7 @@ class UserService:
 
     async def _set_password(self, user: User, password: str) -> None:
         if password.lower() == user.email:
-            message = "Choose a password that is not the e-mail address."
-            raise PasswordIsEmailError(message)
+            raise PasswordIsEmailError(CHOOSE_ANOTHER)
         user.password_hash = await asyncio.to_thread(hash_password, password)
 
     async def _save(self, user: User) -> UserRead:

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Event
 from uuid import UUID
 
 import pytest
@@ -13,7 +14,6 @@ from api.services.security import Purpose, TokenSigner
 
 FORM = {"username": "grace@example.com", "password": "a password of a few words"}
 GUESS = {**FORM, "password": "a guess at the password"}
-
 
 ATTEMPTS = 3
 
@@ -58,6 +58,25 @@ def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(
     assert {answer.headers["WWW-Authenticate"] for answer in answers} == {"Bearer"}
     bodies = [{**answer.json(), "request_id": None} for answer in answers]
     assert bodies[0] == bodies[1]
+
+
+def test_an_address_is_the_same_however_it_was_typed(client: TestClient) -> None:
+    password = FORM["password"]
+    client.post("/v1/users", json={"email": "zoe\u0308@example.com", "password": password}).raise_for_status()
+    for typed in ("zo\u00eb@example.com", " ZOE\u0308@Example.COM "):
+        assert client.post("/v1/auth/token", data={"username": typed, "password": password}).status_code == 200
+        assert client.post("/v1/users", json={"email": typed.strip(), "password": password}).status_code == 409
+
+
+@pytest.mark.parametrize("typed", ["ada", "ada@", "\0", "a\0@example.com", "x" * 5000, "' OR 1=1 --", "%00"])
+def test_what_is_no_address_is_nobodys(client: TestClient, typed: str) -> None:
+    assert client.post("/v1/auth/token", data={"username": typed, "password": typed}).status_code == 401
+
+
+def test_a_form_that_is_no_text_is_refused(client: TestClient) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    for content in (b"username=%ff&password=%ff", b"username=\xff&password=\xff"):
+        assert client.post("/v1/auth/token", content=content, headers=headers).status_code in {401, 422}
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer x.y.z", "Basic YTpi"])
@@ -115,6 +134,43 @@ def test_guessing_has_to_wait(client: TestClient, tokens: dict[str, str], *, kno
     assert 0 < int(answers[-1].headers["Retry-After"]) <= 15 * 60
     right = {**FORM, "username": guess["username"]}
     assert client.post("/v1/auth/token", data=right).status_code == 429
+
+
+def test_guessing_at_many_accounts_from_one_address_has_to_wait(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "ATTEMPTS_PER_ADDRESS", ATTEMPTS)
+    guesses = [{**GUESS, "username": f"user{number}@example.com"} for number in range(ATTEMPTS + 1)]
+    answers = [client.post("/v1/auth/token", data=guess).status_code for guess in guesses]
+    assert answers == [401] * ATTEMPTS + [429]
+
+
+def test_an_attempt_is_forgotten_when_the_window_has_passed_it(
+    client: TestClient, tokens: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tokens
+    monkeypatch.setattr(auth, "WINDOW", timedelta(0))
+    for form in (GUESS,) * (ATTEMPTS + 1):
+        assert client.post("/v1/auth/token", data=form).status_code == 401
+
+
+def test_nobody_waits_while_a_password_is_hashed(
+    client: TestClient, tokens: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tokens
+    begun, answered = Event(), Event()
+
+    def verify(*_: object) -> bool:
+        begun.set()
+        return answered.wait(10)
+
+    monkeypatch.setattr(auth, "verify_password", verify)
+    with ThreadPoolExecutor(1) as pool:
+        login = pool.submit(client.post, "/v1/auth/token", data=FORM)
+        assert begun.wait(10)
+        assert client.get("/livez").status_code == 200
+        answered.set()
+        assert login.result().status_code == 200
 
 
 def test_guessing_many_at_once_does_not_help(client: TestClient, tokens: dict[str, str]) -> None:

@@ -37,6 +37,9 @@ def test_the_address_is_no_password(client: TestClient) -> None:
     assert answer.status_code == 422
     assert answer.json()["type"] == "urn:problem:password-is-email"
     assert client.patch("/v1/users/me", json={"password": "ada@example.com"}).status_code == 422
+    client.patch("/v1/users/me", json={"password": "next@example.com"}).raise_for_status()
+    assert client.patch("/v1/users/me", json={"email": "next@example.com"}).status_code == 422
+    assert client.get("/v1/users/me").json()["email"] == "ada@example.com"
 
 
 @pytest.mark.parametrize("email", ["", "grace", "grace@", "grace@example.com, eve@example.com", None])
