@@ -18,7 +18,7 @@ import yaml
 
 from conftest import TEMPLATE, Bake, Project, run
 from test_docker import MISSING_ENGINE, docker
-from web import ask, free_port, wait_for
+from web import ask, free_port, sign_in, wait_for
 
 Manifest = dict[str, Any]
 Play = Callable[[list[Manifest]], None]
@@ -482,7 +482,8 @@ def test_the_deployment_waits_for_its_migration_and_then_serves(bake: Bake, play
     assert podman("wait", migrate).stdout.strip() == "0", podman("logs", migrate).stderr
 
     assert ask("GET", f"{server}{probes['readiness']}").status == 200
-    assert ask("POST", f"{server}/v1/budgets", {"name": "Household", "limit": "1.00"}).status == 201
+    token = sign_in(server)
+    assert ask("POST", f"{server}/v1/budgets", {"name": "Household", "limit": "1.00"}, token).status == 201
     started = running_container()
     assert_confined(started)
     assert podman("stop", "--time=9", started).returncode == 0
@@ -506,5 +507,6 @@ def test_what_is_written_to_a_file_is_there_in_the_next_pod(bake: Bake, play: Pl
         server = f"http://127.0.0.1:{port}"
         play(playable(manifests, *kinds, port=port))
         assert wait_for(f"{server}{readiness}").status == 200
-        assert ask("POST", f"{server}/v1/budgets", {"name": "Household", "limit": "1.00"}).status == expected
+        user = {"email": "ada@example.com", "password": "x" * 12}
+        assert ask("POST", f"{server}/v1/users", user).status == expected
         assert_confined(running_container())
