@@ -78,7 +78,7 @@ async def which() -> int:
     return os.getpid()
 """
 
-GUNICORN = (f"--config={PYPROJECT.with_name('gunicorn.conf.py')}", "--workers=2")
+GUNICORN = ("--worker-class=asgi", "--asgi-lifespan=on", "--preload", "--workers=2", "--no-control-socket")
 
 
 class Collector(ThreadingHTTPServer):

@@ -56,10 +56,3 @@ class SchemaBehindError(UnavailableError):
 
     code = "schema-behind"
     title = "The database's schema is behind"
-
-
-class StoppingError(UnavailableError):
-    """The server is about to stop."""
-
-    code = "stopping"
-    title = "The server is stopping"
