@@ -21,15 +21,16 @@ class User(Base):
     password_hash: Mapped[str] = mapped_column(String(255))
 
 
-class Login(Base):
-    """What begins with a password and lasts while it is renewed; of its refresh tokens the newest alone is believed."""
+class RefreshToken(Base):
+    """A token that was given out; those that came from one login are a family. A spent one is kept to be recognised."""
 
-    __tablename__ = "logins"
+    __tablename__ = "refresh_tokens"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    family_id: Mapped[UUID] = mapped_column(index=True)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    token_id: Mapped[UUID]
     expires_at: Mapped[datetime] = mapped_column(index=True)
+    spent: Mapped[bool] = mapped_column(default=False)
 
 
 class LoginAttempt(Base):

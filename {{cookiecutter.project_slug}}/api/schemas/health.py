@@ -6,11 +6,11 @@ from pydantic import BaseModel
 
 
 class About(BaseModel):
-    """Which backend this is, and where its documentation lies, where it is shown."""
+    """Which backend this is, and where its documentation lies."""
 
     name: str
     version: str
-    docs: str | None
+    docs: str
 
 
 class Health(BaseModel):

@@ -10,12 +10,9 @@ from api.schemas.base import RequestBody, ResponseBody
 LONGEST_EMAIL = 254
 """Characters: RFC 5321, erratum 1690."""
 
-LONGEST_PASSWORD = 128
-"""Characters."""
+Email = Annotated[EmailStr, StringConstraints(max_length=LONGEST_EMAIL), AfterValidator(str.lower)]
 
-Email = Annotated[EmailStr, AfterValidator(str.lower), StringConstraints(max_length=LONGEST_EMAIL)]
-
-Password = Annotated[str, StringConstraints(min_length=12, max_length=LONGEST_PASSWORD)]
+Password = Annotated[str, StringConstraints(min_length=12, max_length=128)]
 """Long, and free in what it is made of: NIST SP 800-63B, section 3.1.1.2."""
 
 
