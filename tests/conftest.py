@@ -59,8 +59,6 @@ PAIRWISE: list[dict[str, Answer]] = [
         ("sqlite", True, False, True, "gitlab", True),
     )
 ]
-
-
 EVERYTHING, NOTHING = PAIRWISE[:2]
 
 

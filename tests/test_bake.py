@@ -15,7 +15,6 @@ from conftest import ROOT, TEMPLATE, Answer, Bake, every_combination
 
 LOCKS = {"requirements.txt", "requirements-dev.txt"}
 
-
 # An example's name would count as a word of it.
 PLAIN = {"project_name": "Shop", "description": "Sells."}
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from conftest import Answer, Bake, Project, run, tool
+from conftest import Answer, Bake, Project, path_with_uv, run, tool
 from test_docker import MISSING_ENGINE
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the commands are those of a Unix shell")
@@ -194,7 +194,7 @@ def test_what_a_pipeline_runs_passes(bake: Bake, postgresql: str, tmp_path: Path
     surroundings = {"GITHUB_OUTPUT": str(tmp_path / "output")}
     if ci == "github":
         # The workflow sets up uv; GitLab's image has pip.
-        surroundings["PATH"] = f"{tool('uv').parent}{os.pathsep}{os.environ['PATH']}"
+        surroundings["PATH"] = path_with_uv()
     with vulnerability_database() as database:
         for step in steps(project, containers=False):
             server = {"TEST_DATABASE_URL": postgresql} if "TEST_DATABASE_URL" in step.variables else {}

@@ -139,11 +139,16 @@ def readme_blocks(project: Project) -> list[str]:
     return re.findall(r"^```bash\n(.*?)^```", project.text("README.md"), re.MULTILINE | re.DOTALL)
 
 
+def removes_the_example(block: str) -> bool:
+    """Whether the commands are those of the section on removing the example: its files first, then its tables."""
+    return "rm -f" in block or "remove the example" in block
+
+
 def test_the_commands_of_its_readme_work_as_they_stand(copy: Project) -> None:
     (copy.path / "venv").unlink()
     served = 0
     for block in readme_blocks(copy):
-        if "docker" in block or "rm -f" in block or "remove the example" in block:
+        if "docker" in block or removes_the_example(block):
             continue  # other tests run these
         if block.strip() == "make run" or "uvicorn" in block:
             with running(copy, block):
@@ -156,7 +161,7 @@ def test_the_commands_of_its_readme_work_as_they_stand(copy: Project) -> None:
 
 
 def test_the_example_is_removed_as_its_readme_says(copy: Project) -> None:
-    files, tables = (block for block in readme_blocks(copy) if "rm -f" in block or "remove the example" in block)
+    files, tables = filter(removes_the_example, readme_blocks(copy))
     assert copy.run("bash", "-ec", files).returncode == 0
     for name in ("api/main.py", "api/models/__init__.py"):
         lines = copy.text(name).splitlines(keepends=True)
