@@ -44,6 +44,7 @@ OPTION_FILES: dict[str, tuple[str, ...]] = {
         "api/services/users.py",
         "tests/routers/test_auth.py",
         "tests/routers/test_users.py",
+        "tests/services/test_auth.py",
         "tests/services/test_security.py",
     ),
     "auth|database=postgresql": (),

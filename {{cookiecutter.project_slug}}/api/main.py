@@ -7,19 +7,23 @@ from typing import TypedDict
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware  # option: auth
 
 from api import DESCRIPTION, TITLE, VERSION
 from api.dependencies import migrations
 from api.dependencies.access_log import AccessLog
+from api.dependencies.allowed_hosts import AllowedHosts
 from api.dependencies.body_limit import BodyLimit
 from api.dependencies.database import Database
 from api.dependencies.logs import configure_logging
 from api.dependencies.request_id import RequestId
+from api.dependencies.security_headers import SecurityHeaders
 from api.dependencies.settings import Settings, load_settings
 from api.dependencies.telemetry import Telemetry  # option: telemetry
 from api.routers import (
     auth,  # option: auth
     budgets,  # option: example
+    docs,
     health,
     problems,
     transactions,  # option: example
@@ -65,8 +69,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=DESCRIPTION,
         version=VERSION,
         lifespan=lifespan,
+        openapi_url="/openapi.json" if settings.shows_docs else None,
+        docs_url=None,
+        redoc_url=None,
         telemetry=telemetry.config,  # option: telemetry
     )
+    if settings.allowed_hosts:
+        app.add_middleware(AllowedHosts, names=settings.allowed_hosts)
     problems.install(app)
     app.add_middleware(BodyLimit)
     if settings.cors_origins:
@@ -77,8 +86,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             allow_headers=["*"],
             expose_headers=["Location", "Retry-After", "X-Request-ID"],
         )
+    app.add_middleware(SecurityHeaders, only_https=settings.in_production)
     app.add_middleware(AccessLog)
     app.add_middleware(RequestId)
+    # option: auth
+    if settings.forwarded_allow_ips:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=[str(proxy) for proxy in settings.forwarded_allow_ips])
+    # end: auth
+    if settings.shows_docs:
+        docs.install(app)
     app.include_router(health.router)
     # option: auth
     app.include_router(users.router)

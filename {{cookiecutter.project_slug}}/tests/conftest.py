@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta  # option: auth
+from functools import partial
 from uuid import UUID  # option: auth
 
 import pytest
@@ -11,6 +12,8 @@ from alembic import command
 from alembic.config import Config
 from fastapi import APIRouter
 from fastapi.testclient import TestClient
+from pwdlib import PasswordHash  # option: auth
+from pwdlib.hashers.argon2 import Argon2Hasher  # option: auth
 
 from api.dependencies.database import Database
 from api.dependencies.migrations import PYPROJECT, upgrade
@@ -20,6 +23,7 @@ from api.models import (
     Base,
     User,  # option: auth
 )
+from api.services import security  # option: auth
 from api.services.security import Purpose  # option: auth
 
 
@@ -68,27 +72,30 @@ def application(migrated: Settings) -> Iterator[TestClient]:
         yield client
 
 
-@pytest.fixture
-def client(application: TestClient) -> Iterator[TestClient]:
-    """A client of the application; what a test writes is gone after it."""
+@pytest.fixture(scope="session")
+def renew(application: TestClient) -> Callable[[], None]:
+    """Forget all that was written."""
     assert application.portal is not None
-    database = application.app_state["database"]
+    return partial(application.portal.call, begin, application.app_state["database"])
+
+
+@pytest.fixture
+def client(application: TestClient, renew: Callable[[], None]) -> TestClient:
+    """A client of the application; nothing is written yet."""
+    renew()
     # option: auth
-    application.portal.call(add_user, database)
     token = application.app_state["signer"].sign(Purpose.ACCESS, UUID(int=1), UUID(int=2), timedelta(hours=1))
     application.headers["Authorization"] = f"Bearer {token}"
     # end: auth
-    yield application
-    application.portal.call(empty, database)
+    return application
 
 
 @pytest.fixture
 async def database(migrated: Settings) -> AsyncIterator[Database]:
-    """The database without HTTP; what a test writes is gone after it."""
+    """The database without HTTP; nothing is written yet."""
     async with Database(migrated) as database:
-        await add_user(database)  # option: auth
+        await begin(database)
         yield database
-        await empty(database)
 
 
 @pytest.fixture(scope="module")
@@ -106,15 +113,23 @@ def serve(migrated: Settings) -> Iterator[Callable[..., TestClient]]:
 
 
 # option: auth
-async def add_user(database: Database) -> None:
-    """Let there be a user, whom no password lets in."""
-    async with database.writing() as session:
-        session.add(User(id=UUID(int=1), email="ada@example.com", password_hash=""))
+@pytest.fixture(scope="session", autouse=True)
+def cheap_hashes() -> Iterator[None]:
+    """A password is hashed slowly on purpose; how slowly is no matter of the rules."""
+    cheap = PasswordHash([Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(security, "HASHER", cheap)
+        patch.setattr(security, "HASH_OF_NOBODY", cheap.hash("nobody"))
+        yield
 
 
 # end: auth
-async def empty(database: Database) -> None:
+async def begin(database: Database) -> None:
     """Delete every row, children first."""
     async with database.writing() as session:
         for table in reversed(Base.metadata.sorted_tables):
             await session.execute(table.delete())
+        # option: auth
+        # Somebody whom no password lets in.
+        session.add(User(id=UUID(int=1), email="ada@example.com", password_hash=""))
+        # end: auth

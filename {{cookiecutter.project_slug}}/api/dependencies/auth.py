@@ -1,11 +1,13 @@
 """Who asks, and the service that gives out tokens."""
 
+from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Request, Response
-from fastapi.security import OAuth2PasswordBearer, OAuth2PasswordRequestForm
+from fastapi import Depends, Form, Request, Response
+from fastapi.security import OAuth2PasswordBearer
 
+from api.schemas.auth import LoginForm
 from api.services.auth import AuthService
 from api.services.errors import UnauthenticatedError
 from api.services.security import Purpose
@@ -41,8 +43,14 @@ def get_auth_service(request: Request) -> AuthService:
 
 
 def get_address(request: Request) -> str:
-    """Tell where the request comes from, as far as the server trusts what a proxy says."""
-    return request.client.host if request.client else ""
+    """Tell where a request comes from; of IPv6 the first half, since one subscriber has all of the second: RFC 6177."""
+    try:
+        address = ip_address(request.client.host if request.client else "")
+    except ValueError:
+        return ""
+    if isinstance(address, IPv4Address):
+        return str(address)
+    return str(address.ipv4_mapped or ip_network((address, 64), strict=False))
 
 
 def forbid_storing(response: Response) -> None:
@@ -53,4 +61,4 @@ def forbid_storing(response: Response) -> None:
 AddressDep = Annotated[str, Depends(get_address)]
 AuthServiceDep = Annotated[AuthService, Depends(get_auth_service)]
 CurrentUserIdDep = Annotated[UUID, Depends(get_current_user_id)]
-LoginFormDep = Annotated[OAuth2PasswordRequestForm, Depends()]
+LoginFormDep = Annotated[LoginForm, Form()]

@@ -7,6 +7,9 @@ from fastapi import Depends, Request
 from api.dependencies.database import SessionDep
 from api.services.health import HealthService
 
+HEALTH_ROUTES = frozenset({"/livez", "/readyz"})
+"""Machines ask them every few seconds, by our address."""
+
 
 def get_health_service(session: SessionDep, request: Request) -> HealthService:
     """Make the service."""

@@ -12,8 +12,10 @@ from typing import (
 from pydantic import (
     BeforeValidator,
     Field,
+    IPvAnyNetwork,  # option: auth
     PlainValidator,
     SecretStr,  # option: auth
+    StringConstraints,
     ValidationError,
     field_validator,  # option: auth
     model_validator,  # option: auth|database=postgresql
@@ -83,6 +85,13 @@ def read_list(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()]
 
 
+Host = Annotated[str, StringConstraints(to_lower=True, pattern=r"^(\*\.)?[A-Za-z0-9.:_-]+$")]
+"""Such as `api.example.com`, or `*.example.com` for all below it."""
+
+Origin = Annotated[str, StringConstraints(pattern=r"^(\*|https?://[^/?#\s]+)$")]
+"""Such as `https://app.example.com`, without a path, or `*` for all."""
+
+
 class Settings(BaseSettings):
     """Every setting of the backend; the README explains them in a table.
 
@@ -101,7 +110,10 @@ class Settings(BaseSettings):
     database_max_overflow: int = Field(default=0, ge=0)
     database_timeout: float = Field(default=5.0, gt=0)
     secret_key: SecretStr = Field(default_factory=random_secret)  # option: auth
-    cors_origins: Annotated[list[str], NoDecode, BeforeValidator(read_list)] = []
+    allowed_hosts: Annotated[list[Host], NoDecode, BeforeValidator(read_list)] = []
+    cors_origins: Annotated[list[Origin], NoDecode, BeforeValidator(read_list)] = []
+    docs: bool | None = None
+    forwarded_allow_ips: Annotated[list[IPvAnyNetwork], NoDecode, BeforeValidator(read_list)] = []  # option: auth
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
 
     # option: auth
@@ -128,6 +140,11 @@ class Settings(BaseSettings):
     def in_production(self) -> bool:
         """Whether real users are served."""
         return self.environment == "production"
+
+    @property
+    def shows_docs(self) -> bool:
+        """Whether anybody may read what we can do: in development, unless it is set."""
+        return not self.in_production if self.docs is None else self.docs
 
 
 def load_settings() -> Settings:

@@ -24,10 +24,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import Connection, Engine, ExceptionContext, event
 
 from api import TITLE, VERSION
+from api.dependencies.health import HEALTH_ROUTES
 from api.dependencies.request_id import current_request_id
-
-HEALTH_ROUTES = frozenset({"/livez", "/readyz"})
-"""They are asked every few seconds, and nobody wants to read about it."""
 
 FLUSH_SECONDS = 3.0
 """How long the end of the application may wait for a collector."""

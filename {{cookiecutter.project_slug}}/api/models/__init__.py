@@ -3,6 +3,6 @@
 from api.models.base import Base as Base
 from api.models.budgets import Budget as Budget  # option: example
 from api.models.transactions import Transaction as Transaction  # option: example
+from api.models.users import Login as Login  # option: auth
 from api.models.users import LoginAttempt as LoginAttempt  # option: auth
-from api.models.users import RefreshToken as RefreshToken  # option: auth
 from api.models.users import User as User  # option: auth

@@ -21,16 +21,15 @@ class User(Base):
     password_hash: Mapped[str] = mapped_column(String(255))
 
 
-class RefreshToken(Base):
-    """A token that was given out; those that came from one login are a family. A spent one is kept to be recognised."""
+class Login(Base):
+    """What begins with a password and lasts while it is renewed; of its refresh tokens the newest alone is believed."""
 
-    __tablename__ = "refresh_tokens"
+    __tablename__ = "logins"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
-    family_id: Mapped[UUID] = mapped_column(index=True)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    token_id: Mapped[UUID]
     expires_at: Mapped[datetime] = mapped_column(index=True)
-    spent: Mapped[bool] = mapped_column(default=False)
 
 
 class LoginAttempt(Base):

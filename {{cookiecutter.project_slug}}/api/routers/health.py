@@ -5,6 +5,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request
 
 from api.dependencies.health import HealthServiceDep
+from api.routers import docs
 from api.routers.problems import documented
 from api.schemas.health import About, Health
 
@@ -15,7 +16,7 @@ router = APIRouter(tags=["health"])
 async def about(request: Request) -> About:
     """Tell which backend this is."""
     app = request.app
-    return About(name=app.title, version=app.version, docs=app.docs_url)
+    return About(name=app.title, version=app.version, docs=docs.PATH if app.openapi_url else None)
 
 
 @router.get("/livez")

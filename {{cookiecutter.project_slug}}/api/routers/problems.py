@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Mapping
-from http import HTTPStatus
+from http import HTTPMethod, HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.dependencies.request_id import current_request_id
@@ -27,6 +28,9 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 PROBLEM_SCHEMA = {"$ref": f"#/components/schemas/{Problem.__name__}"}
 
+UNREADABLE = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+"""What whoever sends a body may hear before it is looked at."""
+
 STATUS_BY_KIND: dict[type[ServiceError], HTTPStatus] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
@@ -43,13 +47,22 @@ OUTAGE_SECONDS = 1
 
 
 class ProblemDetailsAPI(FastAPI):
-    """An application whose OpenAPI page gives problems their own media type, which FastAPI can't be told."""
+    """An application whose OpenAPI page tells of problems what FastAPI can't be told.
+
+    They have their own media type, and some answer whatever has a body, or needs a login.
+    """
 
     def openapi(self) -> dict[str, Any]:
         """Describe the API."""
         if self.openapi_schema is None:
             paths: dict[str, dict[str, dict[str, Any]]] = super().openapi()["paths"]
             for operation in (operation for path in paths.values() for operation in path.values()):
+                statuses = UNREADABLE if "requestBody" in operation else ()
+                # option: auth
+                if "security" in operation:
+                    statuses = (*statuses, HTTPStatus.UNAUTHORIZED)
+                # end: auth
+                operation["responses"] |= {str(status.value): _description(status) for status in statuses}
                 for response in operation["responses"].values():
                     described = response.get("content", {}).get("application/json", {})
                     if described.get("schema") == PROBLEM_SCHEMA:
@@ -62,12 +75,16 @@ def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
     return {status.value: {"model": Problem, "description": status.phrase} for status in statuses}
 
 
+def _description(status: HTTPStatus) -> dict[str, Any]:
+    return {"description": status.phrase, "content": {"application/json": {"schema": PROBLEM_SCHEMA}}}
+
+
 def install(app: FastAPI) -> None:
     """Answer every error of `app` with a problem."""
     app.exception_handler(ServiceError)(on_service_error)
     app.exception_handler(RequestValidationError)(on_invalid_request)
     app.exception_handler(HTTPException)(on_http_exception)
-    app.add_middleware(UnforeseenAsProblem)
+    app.add_middleware(RaisedAsProblem)
 
 
 async def on_service_error(request: Request, error: ServiceError) -> Response:
@@ -93,11 +110,14 @@ async def on_invalid_request(request: Request, error: RequestValidationError) ->
 
 async def on_http_exception(request: Request, error: HTTPException) -> Response:
     """Give the framework's own errors the same shape."""
-    return _answer(request, HTTPStatus(error.status_code), detail=error.detail, headers=error.headers)
+    headers = error.headers
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (allowed := _allowed_methods(request)):
+        headers = {"Allow": ", ".join(allowed)}
+    return _answer(request, HTTPStatus(error.status_code), detail=error.detail, headers=headers)
 
 
-class UnforeseenAsProblem:
-    """Answer an error that nobody foresaw without giving anything away, and log its traceback.
+class RaisedAsProblem:
+    """Answer what middleware raises; and an error that nobody foresaw without giving anything away: the log tells.
 
     Starlette's own place for this lies outside all middleware: such an answer would lack the request id and what CORS
     adds.
@@ -121,13 +141,24 @@ class UnforeseenAsProblem:
 
         try:
             await self.app(scope, receive, send_and_note)
-        except Exception:
+        except Exception as error:
             if begun:
                 raise
-            logger.exception("unforeseen")
-            detail = "Something went wrong on our side."
-            answer = _answer(Request(scope), HTTPStatus.INTERNAL_SERVER_ERROR, detail=detail)
+            request = Request(scope)
+            if isinstance(error, HTTPException):
+                answer = await on_http_exception(request, error)
+            else:
+                logger.exception("unforeseen")
+                detail = "Something went wrong on our side."
+                answer = _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, detail=detail)
             await answer(scope, receive, send)
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """Name the methods of a path, where the framework names those of its first route."""
+    routes: list[BaseRoute] = request.app.routes
+    asked = ({**request.scope, "method": method.value} for method in HTTPMethod)
+    return [scope["method"] for scope in asked if any(route.matches(scope)[0] is Match.FULL for route in routes)]
 
 
 def _headers(error: ServiceError) -> dict[str, str]:

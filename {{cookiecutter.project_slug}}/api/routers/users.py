@@ -23,11 +23,11 @@ async def register_user(body: UserCreate, users: UserServiceDep, request: Reques
     return user
 
 
-@router.get("/me", responses=documented(HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND))
+@router.get("/me", responses=documented(HTTPStatus.NOT_FOUND))
 async def read_me(user_id: CurrentUserIdDep, users: UserServiceDep) -> UserRead:
     return await users.get(user_id)
 
 
-@router.patch("/me", responses=documented(HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT))
+@router.patch("/me", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT))
 async def update_me(body: UserUpdate, user_id: CurrentUserIdDep, users: UserServiceDep) -> UserRead:
     return await users.update(user_id, body)

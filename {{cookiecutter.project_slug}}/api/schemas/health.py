@@ -6,11 +6,11 @@ from pydantic import BaseModel
 
 
 class About(BaseModel):
-    """Which backend this is, and where its documentation lies."""
+    """Which backend this is, and where its documentation lies, where it is shown."""
 
     name: str
     version: str
-    docs: str
+    docs: str | None
 
 
 class Health(BaseModel):

@@ -10,9 +10,12 @@ from api.schemas.base import RequestBody, ResponseBody
 LONGEST_EMAIL = 254
 """Characters: RFC 5321, erratum 1690."""
 
-Email = Annotated[EmailStr, StringConstraints(max_length=LONGEST_EMAIL), AfterValidator(str.lower)]
+LONGEST_PASSWORD = 128
+"""Characters."""
 
-Password = Annotated[str, StringConstraints(min_length=12, max_length=128)]
+Email = Annotated[EmailStr, AfterValidator(str.lower), StringConstraints(max_length=LONGEST_EMAIL)]
+
+Password = Annotated[str, StringConstraints(min_length=12, max_length=LONGEST_PASSWORD)]
 """Long, and free in what it is made of: NIST SP 800-63B, section 3.1.1.2."""
 
 

@@ -1,6 +1,6 @@
 """Logins: who may have tokens, how often that may be tried, and how long it lasts.
 
-A login that fails must be remembered, and so must the end of a family of tokens. So these rules take units of work and
+An attempt that fails must be remembered, and so must the end of a login. So these rules take units of work and
 commit each of their own, where others take part in one that is undone by an error. No connection is held while a password
 is hashed.
 """
@@ -11,14 +11,12 @@ from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from api.models import LoginAttempt, RefreshToken, User
+from api.models import Login, LoginAttempt, User
 from api.schemas.auth import TokenPair
-from api.schemas.users import LONGEST_EMAIL, Email
 from api.services.errors import TooManyAttemptsError, UnauthenticatedError
 from api.services.security import InvalidTokenError, Purpose, TokenSigner, verify_password
 
@@ -39,23 +37,15 @@ class WrongCredentialsError(UnauthenticatedError):
     code = "wrong-credentials"
     title = "Wrong e-mail address or password"
 
+    def __init__(self) -> None:
+        super().__init__("The e-mail address or the password is wrong.")
+
 
 class TooManyLoginsError(TooManyAttemptsError):
     """This account, or this address, has to wait."""
 
     code = "too-many-logins"
     title = "Too many logins"
-
-
-def account_of(typed: str) -> str:
-    """Write an e-mail address as its user has it; what is no address becomes text that is nobody's."""
-    try:
-        return _email.validate_python(typed)
-    except ValidationError:
-        return ascii(typed)[:LONGEST_EMAIL]
-
-
-_email = TypeAdapter[str](Email)
 
 
 class AuthService:
@@ -66,55 +56,61 @@ class AuthService:
         self._signer = signer
 
     async def login(self, email: str, password: str, address: str) -> TokenPair:
-        """Begin a family of tokens; an unknown e-mail takes the same path as a wrong password, and as long.
+        """Begin a login; an unknown e-mail takes the same path as a wrong password, and as long.
 
         Raises:
             TooManyLoginsError: where too many have failed lately.
             WrongCredentialsError: where the e-mail is unknown or the password wrong.
         """
-        email = account_of(email)
         await self._note_attempt(email, address)
         async with self._unit_of_work() as session:
             user = await session.scalar(select(User).where(User.email == email))
         password_hash = user.password_hash if user else None
-        if not await asyncio.to_thread(verify_password, password, password_hash) or user is None:
-            message = "The e-mail address or the password is wrong."
-            raise WrongCredentialsError(message)
+        if not await asyncio.to_thread(verify_password, password, password_hash):
+            raise WrongCredentialsError
         async with self._unit_of_work() as session:
+            # The lock lets a change of the password come before or after, and end this login too.
+            same = select(User.id).where(User.email == email, User.password_hash == password_hash)
+            user_id = await session.scalar(same.with_for_update(read=True))
+            if user_id is None:
+                raise WrongCredentialsError
             await session.execute(delete(LoginAttempt).where(LoginAttempt.email == email))
-            await session.execute(delete(RefreshToken).where(RefreshToken.expires_at < datetime.now(UTC)))
-            return self._issue(session, user.id, family_id=uuid7())
+            await session.execute(delete(Login).where(Login.expires_at < datetime.now(UTC)))
+            login = Login(id=uuid7(), user_id=user_id, token_id=uuid7(), expires_at=_expiry())
+            session.add(login)
+            return self._issue(user_id, login.id, login.token_id)
 
     async def refresh(self, token: str) -> TokenPair:
-        """Spend a refresh token for the next pair. One that is spent twice was stolen, so its whole family ends.
+        """Spend a refresh token for the next pair. One that is spent twice was stolen, so its login ends.
 
         Raises:
             InvalidTokenError: where the token is not valid, or spent.
         """
-        user_id, token_id = self._signer.read(Purpose.REFRESH, token)
+        login_id, token_id = self._signer.read(Purpose.REFRESH, token)
+        next_id = uuid7()
         spend = (
-            update(RefreshToken)
-            .where(RefreshToken.id == token_id, RefreshToken.spent.is_(False))
-            .values(spent=True)
-            .returning(RefreshToken.family_id)
+            update(Login)
+            .where(Login.id == login_id, Login.token_id == token_id)
+            .values(token_id=next_id, expires_at=_expiry())
+            .returning(Login.user_id)
         )
         async with self._unit_of_work() as session:
-            family_id = await session.scalar(spend)
-            if family_id is not None:
-                return self._issue(session, user_id, family_id)
-            await self._end_family(session, token_id)
+            user_id = await session.scalar(spend)
+            if user_id is not None:
+                return self._issue(user_id, login_id, next_id)
+            await session.execute(delete(Login).where(Login.id == login_id))
         message = "The token is spent, or its login has ended."
         raise InvalidTokenError(message)
 
     async def logout(self, token: str) -> None:
-        """End the family of a refresh token; access tokens run out by themselves.
+        """End the login of a refresh token; access tokens run out by themselves.
 
         Raises:
             InvalidTokenError: where the token is not valid.
         """
-        _, token_id = self._signer.read(Purpose.REFRESH, token)
+        login_id, _ = self._signer.read(Purpose.REFRESH, token)
         async with self._unit_of_work() as session:
-            await self._end_family(session, token_id)
+            await session.execute(delete(Login).where(Login.id == login_id))
 
     async def _note_attempt(self, email: str, address: str) -> None:
         """Note first, then count: however many try at once, none is overlooked."""
@@ -142,17 +138,14 @@ class AuthService:
         frees = await session.scalar(newest.offset(limit - 1).limit(1))
         return max(1, int((frees + WINDOW - datetime.now(UTC)).total_seconds())) if frees else 1
 
-    async def _end_family(self, session: AsyncSession, token_id: UUID) -> None:
-        family = select(RefreshToken.family_id).where(RefreshToken.id == token_id).scalar_subquery()
-        await session.execute(delete(RefreshToken).where(RefreshToken.family_id == family))
-
-    def _issue(self, session: AsyncSession, user_id: UUID, family_id: UUID) -> TokenPair:
-        refresh = RefreshToken(
-            id=uuid7(), family_id=family_id, user_id=user_id, expires_at=datetime.now(UTC) + REFRESH_LIFETIME
-        )
-        session.add(refresh)
+    def _issue(self, user_id: UUID, login_id: UUID, refresh_id: UUID) -> TokenPair:
+        """Sign an access token about the user, and a refresh token about the login."""
         return TokenPair(
             access_token=self._signer.sign(Purpose.ACCESS, user_id, uuid7(), ACCESS_LIFETIME),
-            refresh_token=self._signer.sign(Purpose.REFRESH, user_id, refresh.id, REFRESH_LIFETIME),
+            refresh_token=self._signer.sign(Purpose.REFRESH, login_id, refresh_id, REFRESH_LIFETIME),
             expires_in=int(ACCESS_LIFETIME.total_seconds()),
         )
+
+
+def _expiry() -> datetime:
+    return datetime.now(UTC) + REFRESH_LIFETIME

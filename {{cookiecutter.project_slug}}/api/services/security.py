@@ -16,7 +16,8 @@ ALGORITHM = "HS256"
 LEEWAY = timedelta(seconds=10)
 """How far the clocks of two machines may differ."""
 
-_hasher = PasswordHash([Argon2Hasher()])
+HASHER = PasswordHash([Argon2Hasher()])
+"""Argon2id, as costly as RFC 9106, section 4, recommends where memory is short."""
 
 
 class InvalidTokenError(UnauthenticatedError):
@@ -35,12 +36,12 @@ class Purpose(StrEnum):
 
 def hash_password(password: str) -> str:
     """Hash a password with Argon2id; this takes tens of milliseconds of a processor, on purpose."""
-    return _hasher.hash(_normal(password))
+    return HASHER.hash(_normal(password))
 
 
 def verify_password(password: str, password_hash: str | None) -> bool:
     """Compare a password with a hash; without one, it takes as long and fails."""
-    matches = _hasher.verify(_normal(password), password_hash or _HASH_OF_NOBODY)
+    matches = HASHER.verify(_normal(password), password_hash or HASH_OF_NOBODY)
     return matches and password_hash is not None
 
 
@@ -49,7 +50,7 @@ def _normal(password: str) -> str:
     return unicodedata.normalize("NFKC", password)
 
 
-_HASH_OF_NOBODY = hash_password("nobody has this password")
+HASH_OF_NOBODY = hash_password("nobody has this password")
 
 
 class TokenSigner:
@@ -59,7 +60,7 @@ class TokenSigner:
         self._secret = secret
         self._issuer = issuer
 
-    def sign(self, purpose: Purpose, user_id: UUID, token_id: UUID, lifetime: timedelta) -> str:
+    def sign(self, purpose: Purpose, subject: UUID, token_id: UUID, lifetime: timedelta) -> str:
         """Make a token that is believed for `lifetime`."""
         now = datetime.now(UTC)
         claims = {
@@ -67,13 +68,13 @@ class TokenSigner:
             "aud": purpose,
             "iat": now,
             "exp": now + lifetime,
-            "sub": str(user_id),
+            "sub": str(subject),
             "jti": str(token_id),
         }
         return jwt.encode(claims, self._secret, ALGORITHM)
 
     def read(self, purpose: Purpose, token: str) -> tuple[UUID, UUID]:
-        """Give the ids of the user and of the token.
+        """Give the ids of whom or what the token is about, and of the token.
 
         Raises:
             InvalidTokenError: where any claim is missing or wrong.

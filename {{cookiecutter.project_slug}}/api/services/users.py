@@ -7,12 +7,10 @@ from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.models import RefreshToken, User
+from api.models import Login, User
 from api.schemas.users import UserCreate, UserRead, UserUpdate
 from api.services.errors import ConflictError, InvalidError, NotFoundError
 from api.services.security import hash_password, verify_password
-
-CHOOSE_ANOTHER = "Choose a password that is not the e-mail address."
 
 
 class UserNotFoundError(NotFoundError):
@@ -35,6 +33,9 @@ class PasswordIsEmailError(InvalidError):
     code = "password-is-email"
     title = "The password is the e-mail address"
 
+    def __init__(self) -> None:
+        super().__init__("Choose a password that is not the e-mail address.")
+
 
 class UserService:
     """The rules of users."""
@@ -49,8 +50,8 @@ class UserService:
             PasswordIsEmailError: where the password is the address.
             EmailTakenError: where another user has the address.
         """
-        user = User(email=body.email)
-        await self._set_password(user, body.password)
+        user = User(email=body.email, password_hash=await _hash(body.password))
+        _refuse_email(body.password, user.email)
         self._session.add(user)
         return await self._save(user)
 
@@ -70,15 +71,20 @@ class UserService:
             PasswordIsEmailError: where the password is the address.
             EmailTakenError: where another user has the address.
         """
-        user = await self._find(user_id)
         changes = body.model_dump()
+        password = changes.get("password")
+        password_hash = await _hash(password) if password else None  # before the first statement takes a connection
+        user = await self._find(user_id)
         user.email = changes.get("email", user.email)
-        if "password" in changes:
-            await self._set_password(user, changes["password"])
-            await self._session.execute(delete(RefreshToken).where(RefreshToken.user_id == user_id))
+        if password and password_hash:
+            _refuse_email(password, user.email)
+            user.password_hash = password_hash
         elif "email" in changes and await asyncio.to_thread(verify_password, user.email, user.password_hash):
-            raise PasswordIsEmailError(CHOOSE_ANOTHER)
-        return await self._save(user)
+            raise PasswordIsEmailError
+        saved = await self._save(user)  # waits for a login that is just beginning, so that it ends too
+        if password:
+            await self._session.execute(delete(Login).where(Login.user_id == user_id))
+        return saved
 
     async def _find(self, user_id: UUID) -> User:
         user = await self._session.get(User, user_id)
@@ -86,11 +92,6 @@ class UserService:
             message = f"There is no user {user_id}."
             raise UserNotFoundError(message)
         return user
-
-    async def _set_password(self, user: User, password: str) -> None:
-        if password.lower() == user.email:
-            raise PasswordIsEmailError(CHOOSE_ANOTHER)
-        user.password_hash = await asyncio.to_thread(hash_password, password)
 
     async def _save(self, user: User) -> UserRead:
         """Let the database judge the address, the only rule that is not checked before."""
@@ -100,3 +101,13 @@ class UserService:
             message = "Another user has this e-mail address."
             raise EmailTakenError(message) from error
         return UserRead.model_validate(user)
+
+
+async def _hash(password: str) -> str:
+    """Hash a password beside the event loop."""
+    return await asyncio.to_thread(hash_password, password)
+
+
+def _refuse_email(password: str, email: str) -> None:
+    if password.lower() == email:
+        raise PasswordIsEmailError

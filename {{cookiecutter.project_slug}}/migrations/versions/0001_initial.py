@@ -22,19 +22,16 @@ def upgrade() -> None:
         sa.UniqueConstraint("email", name=op.f("uq_users_email")),
     )
     op.create_table(
-        "refresh_tokens",
+        "logins",
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("family_id", sa.Uuid(), nullable=False),
         sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("token_id", sa.Uuid(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("spent", sa.Boolean(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["users.id"], name=op.f("fk_refresh_tokens_user_id_users"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_refresh_tokens")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_logins_user_id_users"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_logins")),
     )
-    for column in ("expires_at", "family_id", "user_id"):
-        op.create_index(op.f(f"ix_refresh_tokens_{column}"), "refresh_tokens", [column])
+    for column in ("expires_at", "user_id"):
+        op.create_index(op.f(f"ix_logins_{column}"), "logins", [column])
     op.create_table(
         "login_attempts",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -93,6 +90,6 @@ def downgrade() -> None:
     # end: example
     # option: auth
     op.drop_table("login_attempts")
-    op.drop_table("refresh_tokens")
+    op.drop_table("logins")
     op.drop_table("users")
     # end: auth

@@ -54,6 +54,11 @@ async def fail(code: str) -> None:
     raise ERRORS[code](detail)  # for an unknown code a KeyError, which nobody foresees
 
 
+@router.get("/logins")
+async def list_logins() -> None:
+    """Share the path with another method."""
+
+
 @router.post("/logins")
 async def log_in(login: Login) -> str:
     return login.user
@@ -121,6 +126,8 @@ def test_what_is_unavailable_is_worth_another_try(hotel: TestClient) -> None:
 
 def test_a_wrong_method_is_told_the_right_one(hotel: TestClient) -> None:
     assert hotel.delete("/livez").headers["Allow"] == "GET"
+    assert hotel.delete("/logins").headers["Allow"] == "GET, POST"
+    assert hotel.delete("/docs").headers["Allow"] == "GET, HEAD"
 
 
 def test_an_unforeseen_error_gives_nothing_away(hotel: TestClient) -> None:

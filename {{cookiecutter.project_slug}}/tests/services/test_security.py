@@ -9,6 +9,7 @@ import pytest
 
 from api.services.security import (
     ALGORITHM,
+    HASHER,
     LEEWAY,
     InvalidTokenError,
     Purpose,
@@ -44,6 +45,10 @@ def test_a_password_is_kept_as_a_salted_argon2id_hash() -> None:
     assert all(each.startswith("$argon2id$") for each in hashes)
     assert all(verify_password("a password of a few words", each) for each in hashes)
     assert not any(verify_password("another password", each) for each in hashes)
+
+
+def test_guessing_a_password_is_costly() -> None:
+    assert HASHER.hash("a password of a few words").startswith("$argon2id$v=19$m=65536,t=3,p=4$")
 
 
 def test_nobody_has_no_password() -> None:
