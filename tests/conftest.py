@@ -266,13 +266,18 @@ def postgresql_server() -> Iterator[str]:
     shutil.rmtree(folder)
 
 
+def make_database(server: str) -> str:
+    """Make an empty database, and give its URL."""
+    name = f"test_{secrets.token_hex(4)}"
+    psql = (POSTGRESQL[-1] / "psql", f"{server}/postgres", "-c", f"CREATE DATABASE {name}")
+    assert run(psql, cwd=Path.cwd()).returncode == 0
+    return f"{server}/{name}"
+
+
 @pytest.fixture
 def postgresql(postgresql_server: str) -> str:
     """The URL of an empty database."""
-    name = f"test_{secrets.token_hex(4)}"
-    psql = (POSTGRESQL[-1] / "psql", f"{postgresql_server}/postgres", "-c", f"CREATE DATABASE {name}")
-    assert run(psql, cwd=Path.cwd()).returncode == 0
-    return f"{postgresql_server}/{name}"
+    return make_database(postgresql_server)
 
 
 def assert_gone(pid_file: Path) -> None:

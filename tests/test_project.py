@@ -57,6 +57,23 @@ def test_any_two_choices_meet_in_a_combination_whose_tests_run() -> None:
     assert pairs(PAIRWISE) == pairs(EVERY_COMBINATION)
 
 
+@pytest.mark.parametrize("example", [True, False])
+@pytest.mark.parametrize("auth", [True, False])
+def test_requests_that_nobody_thought_of_get_documented_answers(
+    bake: Bake, environment: Path, *, example: bool, auth: bool
+) -> None:
+    done = bake(example=example, auth=auth).run(environment / "pytest", "-q", "-p", "no:cacheprovider", "tests/fuzz.py")
+    assert done.returncode == 0, done.stdout
+
+
+def test_requests_that_nobody_thought_of_get_documented_answers_on_postgresql(
+    bake: Bake, environment: Path, postgresql: str
+) -> None:
+    database = {"TEST_DATABASE_URL": postgresql}
+    done = bake().run(environment / "pytest", "-q", "-p", "no:cacheprovider", "tests/fuzz.py", env=database)
+    assert done.returncode == 0, done.stdout
+
+
 @contextmanager
 def running(project: Project, command: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
     """Run a command that serves until it is interrupted, with all that it starts."""

@@ -75,9 +75,10 @@ def test_a_line_break_in_a_path_forges_no_line(serve: Serve, lines: Lines, envir
 @pytest.mark.parametrize("environment", ["development", "production"])
 def test_a_line_break_in_a_message_forges_no_line(serve: Serve, lines: Lines, environment: str) -> None:
     serve(environment=environment)
-    logging.getLogger("api").warning("told: %s", "well\r\nforged")
+    logging.getLogger("api").warning("told: %s", "well\r\n\u2028forged\x1b[2J\x9b0m")
     (line,) = lines()
     assert "forged" in line
+    assert line.isprintable()
 
 
 @pytest.mark.parametrize("environment", ["development", "production"])

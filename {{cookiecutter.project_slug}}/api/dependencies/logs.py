@@ -2,14 +2,19 @@
 
 import json
 import logging.config
+import re
 from datetime import UTC, datetime
 
 from api.dependencies.request_id import current_request_id
 from api.dependencies.telemetry import current_trace  # option: telemetry
 
 
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""What begins a line, moves the cursor or colours a terminal."""
+
+
 class PlainFormatter(logging.Formatter):
-    """Lines for a terminal; a line break from outside can't begin a line of its own."""
+    """Lines for a terminal; text from outside can't begin a line of its own, or play with the terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Write time, level, logger, message, what the event carries, request id, and a traceback where it has one."""
@@ -17,7 +22,7 @@ class PlainFormatter(logging.Formatter):
         extra = " ".join(f"{name}={value}" for name, value in fields.items() if value is not None)
         time = self.formatTime(record, "%H:%M:%S")
         line = f"{time} {record.levelname:<8} {record.name}: {record.getMessage()} {extra}".rstrip()
-        line = line.replace("\r", "\\r").replace("\n", "\\n")
+        line = CONTROLS.sub(lambda control: ascii(control[0])[1:-1], line)
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 PROBLEM_SCHEMA = {"$ref": f"#/components/schemas/{Problem.__name__}"}
 
-UNREADABLE = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+UNREADABLE = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 """What whoever sends a body may hear before it is looked at."""
 
 STATUS_BY_KIND: dict[type[ServiceError], HTTPStatus] = {

@@ -180,13 +180,13 @@ def test_every_problem_is_documented(client: TestClient) -> None:
     transactions = "/{budget_id}/transactions"
     assert documented == {
         ("get", ""): {422, 503},
-        ("post", ""): {400, 409, 413, 422, 503},
+        ("post", ""): {400, 408, 409, 413, 422, 503},
         ("get", "/{budget_id}"): {404, 422, 503},
-        ("patch", "/{budget_id}"): {400, 404, 409, 413, 422, 503},
+        ("patch", "/{budget_id}"): {400, 404, 408, 409, 413, 422, 503},
         ("delete", "/{budget_id}"): {404, 422, 503},
         ("get", "/{budget_id}/summary"): {404, 422, 503},
         ("get", transactions): {404, 422, 503},
-        ("post", transactions): {400, 404, 409, 413, 422, 503},
+        ("post", transactions): {400, 404, 408, 409, 413, 422, 503},
         ("get", f"{transactions}/{{transaction_id}}"): {404, 422, 503},
         ("delete", f"{transactions}/{{transaction_id}}"): {404, 422, 503},
     }

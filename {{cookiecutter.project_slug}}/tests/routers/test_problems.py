@@ -1,13 +1,18 @@
 """Every error is a problem after RFC 9457."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
+from unittest.mock import AsyncMock
 
 import pytest
 from fastapi import APIRouter
 from fastapi.testclient import TestClient
+from starlette.exceptions import HTTPException
+from starlette.types import Message, Receive, Scope, Send
 
-from api.dependencies.body_limit import LARGEST_BODY
+from api.dependencies import body_limit
+from api.dependencies.body_limit import LARGEST_BODY, BodyLimit
 from api.routers.problems import STATUS_BY_KIND
 from api.schemas.base import RequestBody
 from api.services.errors import ConflictError, NotFoundError, ServiceError, UnavailableError
@@ -161,6 +166,22 @@ def test_too_large_a_body_is_a_problem(hotel: TestClient, *, announced: bool) ->
     assert answer.status_code == 413
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.json()["request_id"] == answer.headers["X-Request-ID"]
+
+
+@pytest.mark.anyio
+async def test_too_slow_a_body_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def read(_: Scope, receive: Receive, __: Send) -> None:
+        while (await receive())["more_body"]:
+            pass
+
+    async def trickle() -> Message:
+        await asyncio.sleep(0.01)
+        return {"type": "http.request", "body": b" ", "more_body": True}
+
+    monkeypatch.setattr(body_limit, "LONGEST_WAIT", 0.1)
+    with pytest.raises(HTTPException) as error:
+        await BodyLimit(read)({"type": "http", "headers": []}, trickle, AsyncMock())
+    assert error.value.status_code == 408
 
 
 def test_the_documentation_gives_problems_their_media_type(client: TestClient) -> None:
