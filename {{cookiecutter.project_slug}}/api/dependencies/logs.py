@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from api.dependencies.request_id import current_request_id
 from api.dependencies.telemetry import current_trace  # option: telemetry
 
-
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 """What begins a line, moves the cursor or colours a terminal."""
 
