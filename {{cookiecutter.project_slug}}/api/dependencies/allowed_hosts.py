@@ -13,7 +13,7 @@ from api.dependencies.health import HEALTH_ROUTES
 class AllowedHosts:
     """Refuse requests for another host, which come from a rebound DNS name or a forged link; the answer is a 400.
 
-    Starlette's own middleware answers with plain text, and with the names that health checks don't know.
+    Health checks ask by address, so they are let in. Starlette's own middleware refuses them, and with plain text.
     """
 
     def __init__(self, app: ASGIApp, names: Iterable[str]) -> None:
