@@ -4,12 +4,10 @@ import hashlib
 import importlib.util
 import itertools
 import os
-import secrets
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,11 +19,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 from pytest_cookies.plugin import Cookies
 
-from web import free_port
+from postgresql import PostgreSQL
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
-POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name))
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -244,40 +241,16 @@ def copy(finished: Project, tmp_path: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[str]:
-    """The URL of a server of our own, which runs as an ordinary user; it lacks the name of a database."""
-    if not POSTGRESQL:
-        pytest.skip("PostgreSQL's server programs are not installed")
-    folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
-    user = "nobody" if os.geteuid() == 0 else None
-    if user:
-        shutil.chown(folder, user)
-    port = free_port()
-    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-
-    def server(program: str, *arguments: str | Path) -> None:
-        command = [POSTGRESQL[-1] / program, "-D", folder / "data", *arguments]
-        subprocess.run(command, user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-
-    server("initdb", "-A", "trust", "-U", "tester")
-    server("pg_ctl", "-w", "-o", options, "-l", folder / "log", "start")
-    yield f"postgresql://tester@127.0.0.1:{port}"
-    server("pg_ctl", "-m", "immediate", "stop")
-    shutil.rmtree(folder)
-
-
-def make_database(server: str) -> str:
-    """Make an empty database, and give its URL."""
-    name = f"test_{secrets.token_hex(4)}"
-    psql = (POSTGRESQL[-1] / "psql", f"{server}/postgres", "-c", f"CREATE DATABASE {name}")
-    assert run(psql, cwd=Path.cwd()).returncode == 0
-    return f"{server}/{name}"
+def postgresql_server() -> Iterator[PostgreSQL]:
+    """A server of our own."""
+    with PostgreSQL() as server:
+        yield server
 
 
 @pytest.fixture
-def postgresql(postgresql_server: str) -> str:
+def postgresql(postgresql_server: PostgreSQL) -> str:
     """The URL of an empty database."""
-    return make_database(postgresql_server)
+    return postgresql_server.create_database()
 
 
 def assert_gone(pid_file: Path) -> None:

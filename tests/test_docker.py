@@ -160,7 +160,8 @@ def test_it_holds_what_runs_and_nothing_else(bake: Bake, image: str) -> None:
     project = bake()
     files = docker("run", "--rm", "--entrypoint", "find", image, "/app", "/venv", "-type", "f").splitlines()
     ours = {name.removeprefix("/app/") for name in files if name.startswith("/app/")}
-    expected = {name for name in project.files() if name.startswith(("api/", "migrations/"))} | {"pyproject.toml"}
+    expected = {name for name in project.files() if name.startswith(("api/", "migrations/"))}
+    expected |= {"pyproject.toml", "gunicorn.conf.py"}
     assert ours == expected
     packages = {name.partition("/site-packages/")[2].partition("/")[0] for name in files}
     assert "fastapi" in packages

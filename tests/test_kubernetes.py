@@ -230,13 +230,11 @@ def test_a_file_has_one_pod_at_a_time(bake: Bake, folder: str) -> None:
 @each_database
 def test_a_pod_has_the_time_to_finish_its_requests(bake: Bake, environment: Path, database: str) -> None:
     project = bake(kubernetes=True, database=database)
-    assert "--graceful-timeout" not in project.text("Dockerfile")
-    show = "from gunicorn.config import Config; print(Config().graceful_timeout)"
-    graceful = int(project.run(environment / "python", "-c", show).stdout)
+    printed = project.run(environment / "gunicorn", "--print-config", "api.main:app").stdout
+    [graceful] = map(int, re.findall(r"^graceful_timeout += (\d+)$", printed, re.MULTILINE))
     manifests = render(project, "base")
-    pause = container(manifests)["lifecycle"]["preStop"]["sleep"]["seconds"]
-    assert pause >= 5
-    assert one(manifests, "Deployment")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > pause + graceful
+    assert 5 <= int(variables(manifests)["DRAIN_SECONDS"]) < graceful / 2
+    assert one(manifests, "Deployment")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > graceful
 
 
 @without_kubectl
@@ -267,7 +265,9 @@ def test_production_starts_with_the_settings_and_the_secret_of_the_readme(
     started = run(python, cwd=tmp_path, env={"PYTHONPATH": str(project.path), **settings, **secret})
     assert started.returncode == 0, started.stderr
     assert settings["ENVIRONMENT"] == "production"
-    assert {name.lower() for name in (*settings, *secret)} - {"web_concurrency"} <= set(started.stdout.split())
+    assert {name.lower() for name in (*settings, *secret)} - {"web_concurrency", "drain_seconds"} <= set(
+        started.stdout.split()
+    )
     for missing in secret:
         others = {name: value for name, value in secret.items() if name != missing}
         refused = run(python, cwd=tmp_path, env={"PYTHONPATH": str(project.path), **settings, **others})

@@ -2,10 +2,7 @@
 
 import json
 import os
-import re
-import signal
 import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from email import message_from_bytes
@@ -14,8 +11,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from conftest import Bake, make_database
-from web import Answer, ask, free_port, sign_in, wait_for
+from conftest import Bake
+from serving import Server, migrate, serving
+from web import Answer, ask, sign_in
 
 pytestmark = [
     pytest.mark.slow,
@@ -117,23 +115,27 @@ NO_GOOD_TARGETS = {
 }
 
 
-class Server(NamedTuple):
-    """Where it listens, what it writes, and the token of a user of its."""
+class Wire(NamedTuple):
+    """The bytes to and from a server, and the token of a user of its."""
 
-    port: int
-    log: Path
+    server: Server
     token: bytes
 
     def events(self) -> list[dict[str, Any]]:
         """Read the log, of which each line is an object."""
-        return [json.loads(line) for line in self.log.read_text(encoding="utf-8").splitlines()]
+        return [json.loads(line) for line in self.server.log().splitlines()]
+
+    def connect(self, seconds: float) -> socket.socket:
+        """Open a connection that is silent for so long at most."""
+        host, port = self.server.url.removeprefix("http://").split(":")
+        return socket.create_connection((host, int(port)), timeout=seconds)
 
     def talk(self, *parts: bytes, seconds: float = 10) -> bytes:
         """Send bytes, and read until the server closes the connection."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as connection:
+        with self.connect(seconds) as connection:
             for part in parts:
                 connection.sendall(part)
-            return read(connection)
+            return receive_all(connection)
 
     def post(self, path: str, body: bytes, media: str = "application/json") -> Answer:
         """Send a body as it is, in the name of the user."""
@@ -141,7 +143,7 @@ class Server(NamedTuple):
         return parse(self.talk(head + HEAD + b"Authorization: Bearer " + self.token + b"\r\n\r\n" + body))
 
 
-def read(connection: socket.socket) -> bytes:
+def receive_all(connection: socket.socket) -> bytes:
     """Read until the other side closes."""
     return b"".join(iter(lambda: connection.recv(65536), b""))
 
@@ -169,79 +171,64 @@ def is_problem(answer: Answer, status: int) -> None:
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def started(
     request: pytest.FixtureRequest, bake: Bake, environment: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Server]:
-    """The default project in production, started by the words of its Dockerfile."""
+) -> Iterator[Wire]:
+    """The default project in production, as its image serves it."""
     folder = tmp_path_factory.mktemp("wire")
-    project = bake()
     url = f"sqlite:///{folder / 'app.db'}"
     if request.param == "postgresql":
-        url = make_database(request.getfixturevalue("postgresql_server"))
-    settings = {"ENVIRONMENT": "production", "SECRET_KEY": "x" * 32, "DATABASE_URL": url, "WEB_CONCURRENCY": "1"}
-    assert project.run(environment / "alembic", "upgrade", "head", env=settings).returncode == 0
-    [words] = re.findall(r"^CMD (\[.*\])", project.text("Dockerfile").replace("\\\n", ""), re.MULTILINE)
-    program, *arguments = json.loads(words)
-    port = free_port()
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [environment / program, *arguments, f"--bind=127.0.0.1:{port}"],
-            cwd=project.path,
-            env={**os.environ, **settings},
-            stderr=log,
-        )
-    try:
-        wait_for(f"http://127.0.0.1:{port}/readyz")
-        yield Server(port, folder / "log", token=sign_in(f"http://127.0.0.1:{port}").encode())
-    finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait(timeout=40)
+        url = request.getfixturevalue("postgresql_server").create_database()
+    project = bake()
+    settings = {"DATABASE_URL": migrate(project, environment, url)}
+    with serving(project, environment, folder, settings) as server:
+        yield Wire(server, sign_in(server.url).encode())
 
 
 @pytest.fixture
-def server(started: Server) -> Iterator[Server]:
-    """The server, in whose log nothing failed."""
+def wire(started: Wire) -> Iterator[Wire]:
+    """A server in whose log nothing failed."""
     yield started
     failed = [event for event in started.events() if "traceback" in event or event.get("status", 0) >= 500]
     assert failed == []
 
 
 @pytest.mark.parametrize("name", NO_GOOD_HTTP)
-def test_what_is_no_good_http_is_refused_once_and_the_connection_closed(server: Server, name: str) -> None:
+def test_what_is_no_good_http_is_refused_once_and_the_connection_closed(wire: Wire, name: str) -> None:
     bytes_, status = NO_GOOD_HTTP[name]
-    assert parse(server.talk(bytes_)).status == status
+    assert parse(wire.talk(bytes_)).status == status
 
 
 @pytest.mark.parametrize("name", NO_GOOD_BODIES)
-def test_a_body_that_is_no_good_is_a_problem(server: Server, name: str) -> None:
+def test_a_body_that_is_no_good_is_a_problem(wire: Wire, name: str) -> None:
     body, status = NO_GOOD_BODIES[name]
-    is_problem(server.post("/v1/users", body), status)
+    is_problem(wire.post("/v1/users", body), status)
 
 
 @pytest.mark.parametrize("media", ["text/plain", "application/xml", "application/json; charset=utf-16", "nonsense", ""])
-def test_a_body_of_another_kind_is_a_problem(server: Server, media: str) -> None:
-    is_problem(server.post("/v1/users", "{}".encode("utf-16"), media), 422)
+def test_a_body_of_another_kind_is_a_problem(wire: Wire, media: str) -> None:
+    is_problem(wire.post("/v1/users", "{}".encode("utf-16"), media), 422)
 
 
 @pytest.mark.parametrize("amount", NO_GOOD_AMOUNTS)
-def test_an_amount_that_is_no_good_is_a_problem(server: Server, amount: bytes) -> None:
-    is_problem(server.post("/v1/budgets", b'{"name": "Food", "limit": ' + amount + b"}"), 422)
+def test_an_amount_that_is_no_good_is_a_problem(wire: Wire, amount: bytes) -> None:
+    is_problem(wire.post("/v1/budgets", b'{"name": "Food", "limit": ' + amount + b"}"), 422)
 
 
 @pytest.mark.parametrize("name", NO_GOOD_NAMES)
-def test_a_name_that_is_no_good_is_a_problem(server: Server, name: bytes) -> None:
-    is_problem(server.post("/v1/budgets", b'{"limit": "1.00", "name": ' + name + b"}"), 422)
+def test_a_name_that_is_no_good_is_a_problem(wire: Wire, name: bytes) -> None:
+    is_problem(wire.post("/v1/budgets", b'{"limit": "1.00", "name": ' + name + b"}"), 422)
 
 
 @pytest.mark.parametrize("name", NO_GOOD_FORMS)
-def test_a_login_that_is_no_good_is_a_problem(server: Server, name: str) -> None:
+def test_a_login_that_is_no_good_is_a_problem(wire: Wire, name: str) -> None:
     form, status = NO_GOOD_FORMS[name]
-    is_problem(server.post("/v1/auth/token", form, "application/x-www-form-urlencoded"), status)
+    is_problem(wire.post("/v1/auth/token", form, "application/x-www-form-urlencoded"), status)
 
 
 @pytest.mark.parametrize("name", NO_GOOD_TARGETS)
-def test_a_target_that_is_no_good_is_a_problem(server: Server, name: str) -> None:
+def test_a_target_that_is_no_good_is_a_problem(wire: Wire, name: str) -> None:
     target, status = NO_GOOD_TARGETS[name]
-    authorization = b"Authorization: Bearer " + server.token
-    is_problem(parse(server.talk(target + b" HTTP/1.1\r\n" + HEAD + authorization + b"\r\n\r\n")), status)
+    authorization = b"Authorization: Bearer " + wire.token
+    is_problem(parse(wire.talk(target + b" HTTP/1.1\r\n" + HEAD + authorization + b"\r\n\r\n")), status)
 
 
 @pytest.mark.parametrize(
@@ -253,36 +240,36 @@ def test_a_target_that_is_no_good_is_a_problem(server: Server, name: str) -> Non
     ],
     ids=["announced", "asked for", "in chunks"],
 )
-def test_a_body_beyond_the_limit_is_refused_before_it_is_read(server: Server, parts: tuple[bytes, ...]) -> None:
-    is_problem(parse(server.talk(POST, *parts)), 413)
+def test_a_body_beyond_the_limit_is_refused_before_it_is_read(wire: Wire, parts: tuple[bytes, ...]) -> None:
+    is_problem(parse(wire.talk(POST, *parts)), 413)
 
 
 @pytest.mark.parametrize("started", ["sqlite"], indirect=True)
-def test_who_sends_slowly_is_not_waited_for_and_costs_others_nothing(server: Server) -> None:
+def test_who_sends_slowly_is_not_waited_for_and_costs_others_nothing(wire: Wire) -> None:
     with ExitStack() as stack:
         begun = [GET, GET + b"Host: ", POST + b"Content-Length: 9\r\n\r\n{", POST + b"Transfer-Encoding: chunked\r\n"]
         slow = [
-            stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=2 * LONGEST_WAIT))
+            stack.enter_context(wire.connect(2 * LONGEST_WAIT))
             for _ in range(200)
         ]
         for number, connection in enumerate(slow):
             connection.sendall(begun[number % len(begun)])
         for _ in range(10):
-            assert ask("GET", f"http://127.0.0.1:{server.port}/readyz").status == 200
-        is_problem(parse(read(slow[2])), 408)
+            assert ask("GET", f"{wire.server.url}/readyz").status == 200
+        is_problem(parse(receive_all(slow[2])), 408)
 
 
-def test_a_user_writes_no_line_and_no_colour_into_the_log(server: Server) -> None:
+def test_a_user_writes_no_line_and_no_colour_into_the_log(wire: Wire) -> None:
     target = b'GET /%0a%1b[2J{"forged":1}%e2%80%a8 HTTP/1.1\r\nX-Request-ID: \x9b2Jforged\r\n'
-    is_problem(parse(server.talk(target + HEAD + b"\r\n")), 404)
-    [event] = [event for event in server.events() if "forged" in event.get("path", "")]
+    is_problem(parse(wire.talk(target + HEAD + b"\r\n")), 404)
+    [event] = [event for event in wire.events() if "forged" in event.get("path", "")]
     assert event["path"] == "/%0A%1B%5B2J%7B%22forged%22%3A1%7D%E2%80%A8"
-    assert server.log.read_text(encoding="utf-8").replace("\n", "").isprintable()
+    assert wire.server.log().replace("\n", "").isprintable()
 
 
-def test_what_the_image_answers_in_production_is_only_for_who_asked(server: Server) -> None:
-    answer = parse(server.talk(GET + HEAD + b"Origin: https://elsewhere.example\r\n\r\n"))
+def test_what_the_image_answers_in_production_is_only_for_who_asked(wire: Wire) -> None:
+    answer = parse(wire.talk(GET + HEAD + b"Origin: https://elsewhere.example\r\n\r\n"))
     assert answer.headers["strict-transport-security"] == "max-age=31536000"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "access-control-allow-origin" not in answer.headers
-    assert parse(server.talk(b"GET /docs HTTP/1.1\r\n" + HEAD + b"\r\n")).status == 404
+    assert parse(wire.talk(b"GET /docs HTTP/1.1\r\n" + HEAD + b"\r\n")).status == 404

@@ -3,6 +3,7 @@
 import json
 import socket
 import time
+from http.client import HTTPResponse
 from typing import Any, NamedTuple
 from urllib.error import HTTPError
 from urllib.parse import urlencode
@@ -34,9 +35,14 @@ def ask(method: str, url: str, body: object = None, token: str = "") -> Answer:
     except HTTPError as error:
         response = error
     with response:
-        text = response.read()
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status, headers, json.loads(text) if text else {})
+        return read(response)
+
+
+def read(response: HTTPResponse | HTTPError) -> Answer:
+    """Take an answer to its end."""
+    text = response.read()
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(response.status or 0, headers, json.loads(text) if text else {})
 
 
 def wait_for(url: str, seconds: float = 20) -> Answer:

@@ -37,6 +37,7 @@ class State(TypedDict):
 
     database: Database
     old_revisions: frozenset[str | None]
+    stopping: bool
     signer: TokenSigner  # option: auth
 
 
@@ -60,6 +61,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             yield State(
                 database=database,
                 old_revisions=migrations.old_revisions(),
+                stopping=False,
                 signer=signer,  # option: auth
             )
         await asyncio.to_thread(telemetry.stop)  # option: telemetry

@@ -1,11 +1,12 @@
 """The unit of work: what is answered is what is kept."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 
 import pytest
 from fastapi import APIRouter, Request
 from fastapi.testclient import TestClient
-from sqlalchemy import Column, Connection, ForeignKey, Integer, MetaData, String, Table, func, insert, select
+from sqlalchemy import Column, Connection, ForeignKey, Integer, MetaData, String, Table, func, insert, literal, select
 from sqlalchemy.exc import IntegrityError
 
 from api.dependencies.database import Database, SessionDep
@@ -39,6 +40,19 @@ async def take_two_connections(session: SessionDep, request: Request) -> None:
     await session.execute(select(1))
     async with request.state.database.reading() as another:
         await another.execute(select(1))
+
+
+@router.get("/endless")
+async def count_for_ever(session: SessionDep) -> None:
+    numbers = select(literal(1).label("number")).cte("numbers", recursive=True)
+    numbers = numbers.union_all(select(numbers.c.number))
+    await session.execute(select(func.count()).select_from(numbers))
+
+
+@router.get("/slow")
+async def hold_a_connection(session: SessionDep) -> None:
+    await session.execute(select(1))
+    await asyncio.sleep(60)
 
 
 async def run(database: Database, change: Callable[[Connection], None]) -> None:
@@ -79,9 +93,12 @@ def test_a_busy_database_is_an_outage_and_no_endless_wait(serve: Callable[..., T
     assert answer.json()["type"] == "urn:problem:database-unavailable"
 
 
-def test_a_connection_is_given_back_after_every_failure(serve: Callable[..., TestClient]) -> None:
-    client = serve(router, database_pool_size=1, database_timeout=0.05)
-    assert [client.get("/greedy").status_code for _ in range(3)] == [503] * 3
+@pytest.mark.parametrize("path", ["/greedy", "/endless", "/slow"])
+def test_a_request_that_takes_too_long_is_cancelled_and_gives_its_connection_back(
+    serve: Callable[..., TestClient], path: str
+) -> None:
+    client = serve(router, database_pool_size=1, database_timeout=0.2)
+    assert [client.get(path).status_code for _ in range(3)] == [503] * 3
     assert client.get("/readyz").status_code == 200
 
 

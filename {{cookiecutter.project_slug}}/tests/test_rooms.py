@@ -20,7 +20,7 @@ def test_each_room_uses_only_what_it_may(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_only_the_unit_of_work_commits() -> None:
-    assert files_with(".commit(") == []
+    assert files_with(".commit(") == ["dependencies/database.py"]
 
 
 def test_the_rules_of_the_business_raise_no_errors_of_http() -> None:

@@ -78,7 +78,7 @@ async def which() -> int:
     return os.getpid()
 """
 
-GUNICORN = ("--worker-class=asgi", "--asgi-lifespan=on", "--preload", "--workers=2", "--no-control-socket")
+GUNICORN = (f"--config={PYPROJECT.with_name('gunicorn.conf.py')}", "--workers=2")
 
 
 class Collector(ThreadingHTTPServer):

@@ -1,14 +1,24 @@
 """The engine, and the unit of work that a request gets from it."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    asynccontextmanager,
+    suppress,  # option: database=postgresql
+)
 from typing import Annotated, Self
 
 from fastapi import Depends, Request
 from sqlalchemy import URL, Connection, event
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.engine.interfaces import AdaptedConnection, DBAPIConnection
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    DisconnectionError,  # option: database=postgresql
+    IntegrityError,
+    ProgrammingError,
+)
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -19,6 +29,11 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """The methods that only read: RFC 9110, section 9.2.1."""
 
 AUTOCOMMIT = {"isolation_level": "AUTOCOMMIT"}
+# option: database=postgresql
+
+CLOSE_TIMEOUT = 0.5
+"""Seconds to part from a server that does not answer."""
+# end: database=postgresql
 
 
 def open_engine(settings: Settings, *, foreign_keys: bool = True) -> AsyncEngine:
@@ -32,12 +47,15 @@ def open_engine(settings: Settings, *, foreign_keys: bool = True) -> AsyncEngine
         url,
         pool_size=settings.database_pool_size,
         max_overflow=settings.database_max_overflow,
-        pool_timeout=settings.database_timeout,
         connect_args={"timeout": settings.database_timeout},
         hide_parameters=True,  # what is written may be secret, and errors are logged
     )
     if url.get_backend_name() == "sqlite":
         _prepare_sqlite(engine, foreign_keys=foreign_keys)
+    # option: database=postgresql
+    else:
+        _prepare_postgresql(engine)
+    # end: database=postgresql
     return engine
 
 
@@ -61,12 +79,34 @@ def _prepare_sqlite(engine: AsyncEngine, *, foreign_keys: bool) -> None:
         if connection.get_execution_options().get("isolation_level") != AUTOCOMMIT["isolation_level"]:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
+    @event.listens_for(engine.sync_engine, "invalidate")
+    def on_invalidate(connection: AdaptedConnection, *_: object) -> None:
+        connection.run_async(lambda driver: driver.interrupt())
 
+
+# option: database=postgresql
+def _prepare_postgresql(engine: AsyncEngine) -> None:
+    """Replace a connection that has ended before a request gets it, and don't wait long for one that is given up."""
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def on_checkout(connection: AdaptedConnection, *_: object) -> None:
+        if connection.driver_connection.is_closed():
+            raise DisconnectionError
+
+    @event.listens_for(engine.sync_engine, "invalidate")
+    def on_invalidate(connection: AdaptedConnection, *_: object) -> None:
+        with suppress(OSError):  # a TimeoutError is one
+            connection.run_async(lambda driver: driver.close(timeout=CLOSE_TIMEOUT))
+
+
+# end: database=postgresql
 class Database:
     """An engine and its two units of work, one for reading and one for writing."""
 
     def __init__(self, settings: Settings) -> None:
         self.engine = open_engine(settings)
+        self._timeout = settings.database_timeout
+        self._turns = asyncio.Semaphore(settings.database_pool_size + settings.database_max_overflow)
         self._writers = async_sessionmaker(self.engine, expire_on_commit=False)
         self._readers = async_sessionmaker(self.engine.execution_options(**AUTOCOMMIT), autoflush=False)
 
@@ -82,7 +122,7 @@ class Database:
         Raises:
             DatabaseUnavailableError: where the database can't be reached or doesn't answer in time.
         """
-        return _unit_of_work(self._readers())
+        return self._unit_of_work(self._readers())
 
     def writing(self) -> AbstractAsyncContextManager[AsyncSession]:
         """Open one transaction: committed at the end, rolled back where anything is raised.
@@ -90,20 +130,32 @@ class Database:
         Raises:
             DatabaseUnavailableError: where the database can't be reached or doesn't answer in time.
         """
-        return _unit_of_work(self._writers.begin())
+        return self._unit_of_work(self._writers(), commit=True)
 
+    @asynccontextmanager
+    async def _unit_of_work(self, session: AsyncSession, *, commit: bool = False) -> AsyncIterator[AsyncSession]:
+        """Tell an outage, which is nobody's fault, from a mistake in a statement or in its data.
 
-@asynccontextmanager
-async def _unit_of_work(unit: AbstractAsyncContextManager[AsyncSession]) -> AsyncIterator[AsyncSession]:
-    """Tell an outage, which is nobody's fault, from a mistake in a statement or in its data."""
-    try:
-        async with unit as session:
-            yield session
-    except (IntegrityError, ProgrammingError, DataError):
-        raise
-    except (DBAPIError, PoolTimeoutError, OSError) as error:  # drivers let the system's own errors through
-        message = "The database does not answer; try again shortly."
-        raise DatabaseUnavailableError(message) from error
+        Who comes first is served first, which the pool doesn't see to. Whatever is awaited here ends with the time:
+        SQLAlchemy's own way to leave a session waits for the server, however long that is silent.
+        """
+        try:
+            async with asyncio.timeout(self._timeout), self._turns, session:
+                try:
+                    yield session
+                    if commit:
+                        await session.commit()
+                except asyncio.CancelledError:
+                    await session.invalidate()
+                    raise
+                except Exception:
+                    await session.rollback()
+                    raise
+        except (IntegrityError, ProgrammingError, DataError):
+            raise
+        except (DBAPIError, OSError) as error:  # drivers let the system's own errors through; a TimeoutError is one
+            message = "The database does not answer; try again shortly."
+            raise DatabaseUnavailableError(message) from error
 
 
 async def get_session(request: Request) -> AsyncIterator[AsyncSession]:

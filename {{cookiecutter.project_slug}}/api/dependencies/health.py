@@ -13,7 +13,7 @@ HEALTH_ROUTES = frozenset({"/livez", "/readyz"})
 
 def get_health_service(session: SessionDep, request: Request) -> HealthService:
     """Make the service."""
-    return HealthService(session, old_revisions=request.state.old_revisions)
+    return HealthService(session, old_revisions=request.state.old_revisions, stopping=request.state.stopping)
 
 
 HealthServiceDep = Annotated[HealthService, Depends(get_health_service)]

@@ -56,3 +56,10 @@ class SchemaBehindError(UnavailableError):
 
     code = "schema-behind"
     title = "The database's schema is behind"
+
+
+class StoppingError(UnavailableError):
+    """The server is about to stop."""
+
+    code = "stopping"
+    title = "The server is stopping"

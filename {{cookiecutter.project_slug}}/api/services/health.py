@@ -4,23 +4,28 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.services.errors import SchemaBehindError
+from api.services.errors import SchemaBehindError, StoppingError
 
 
 class HealthService:
-    """Asks the database, and compares its schema with what the code expects."""
+    """Asks the database, and compares its schema with what the code expects; a server that stops takes no new work."""
 
-    def __init__(self, session: AsyncSession, *, old_revisions: frozenset[str | None]) -> None:
+    def __init__(self, session: AsyncSession, *, old_revisions: frozenset[str | None], stopping: bool) -> None:
         self._session = session
         self._old_revisions = old_revisions
+        self._stopping = stopping
 
     async def check(self) -> None:
         """Pass where all is well.
 
         Raises:
+            StoppingError: where the server is about to stop.
             SchemaBehindError: where migrations have still to run.
             DatabaseUnavailableError: where the database does not answer.
         """
+        if self._stopping:
+            message = "Other servers take the next requests."
+            raise StoppingError(message)
         connection = await self._session.connection()
         revision = await connection.run_sync(_current_revision)
         if revision in self._old_revisions:

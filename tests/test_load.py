@@ -1,0 +1,130 @@
+"""What the generated backend answers when many ask at the same moment, and for as long as they like."""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from conftest import Bake
+from postgresql import PostgreSQL
+from serving import Clients, Server, at_once, kept, migrate, serving
+from web import Answer, ask, sign_in
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc"),
+]
+
+Ask = Callable[..., Callable[[], Answer]]
+
+
+@pytest.fixture(params=["postgresql", "sqlite"])
+def server(request: pytest.FixtureRequest, bake: Bake, environment: Path, tmp_path: Path) -> Iterator[Server]:
+    """Three workers on either database."""
+    project = bake(database=request.param)
+    settings = {"WEB_CONCURRENCY": "3", "DATABASE_TIMEOUT": "30"}
+    if request.param == "postgresql":
+        database: PostgreSQL = request.getfixturevalue("postgresql_server")
+        settings["DATABASE_URL"] = migrate(project, environment, database.create_database())
+    with serving(project, environment, tmp_path, settings) as server:
+        yield server
+    assert "database is locked" not in server.log()
+    assert "Traceback" not in server.log()
+
+
+@pytest.fixture
+def budgets(server: Server) -> Ask:
+    """Prepare a request about budgets, in the name of a user."""
+    token = sign_in(server.url)
+
+    def prepare(method: str, path: str = "", **body: str) -> Callable[[], Answer]:
+        return partial(ask, method, f"{server.url}{path or '/v1/budgets'}", body or None, token)
+
+    return prepare
+
+
+@pytest.fixture
+def budget(budgets: Ask) -> str:
+    """The path of a budget with room for ten."""
+    return budgets("POST", name="Food", limit="10.00")().headers["location"]
+
+
+def outcomes(answers: list[Answer]) -> Counter[int | str]:
+    """How many succeeded, by their status, and what the others were told."""
+    return Counter(answer.body["type"] if answer.status >= 400 else answer.status for answer in answers)
+
+
+def test_of_a_hundred_that_spend_at_once_as_many_succeed_as_there_is_room_for(budgets: Ask, budget: str) -> None:
+    spend = budgets("POST", f"{budget}/transactions", amount="1.00", description="Bread")
+    assert outcomes(at_once([spend] * 100)) == {201: 10, "urn:problem:limit-exceeded": 90}
+    summary = budgets("GET", f"{budget}/summary")().body
+    assert summary == {"limit": "10.00", "spent": "10.00", "remaining": "0.00", "transactions": 10}
+
+
+def test_of_forty_that_take_a_name_at_once_one_succeeds(budgets: Ask) -> None:
+    take = budgets("POST", name="Food", limit="1.00")
+    assert outcomes(at_once([take] * 40)) == {201: 1, "urn:problem:budget-name-taken": 39}
+    assert budgets("GET")().body["total"] == 1
+
+
+def test_changes_of_different_fields_at_once_are_all_kept(budgets: Ask, budget: str) -> None:
+    for number in range(1, 11):
+        changes = [{"name": f"Food {number}"}, {"limit": f"{number}.00"}] * 4
+        assert outcomes(at_once([budgets("PATCH", budget, **change) for change in changes])) == {200: 8}
+        changed = budgets("GET", budget)().body
+        assert (changed["name"], changed["limit"]) == (f"Food {number}", f"{number}.00")
+
+
+def test_however_the_limit_changes_while_others_spend_no_more_is_spent_than_it_allows(
+    budgets: Ask, budget: str
+) -> None:
+    for number in range(1, 11):
+        spend = budgets("POST", f"{budget}/transactions", amount="0.50", description="Bread")
+        lower = budgets("PATCH", budget, limit=f"{number / 2 + 1:.2f}")
+        summarize = budgets("GET", f"{budget}/summary")
+        answers = at_once([spend, lower, summarize] * 8)
+        assert {answer.status for answer in answers} <= {200, 201, 409}
+        seen = [answer.body for answer in answers if "spent" in answer.body] + [summarize().body]
+        assert all(float(summary["spent"]) <= float(summary["limit"]) for summary in seen)
+        assert all(float(summary["spent"]) == summary["transactions"] / 2 for summary in seen)
+
+
+TIMEOUT = 2.0
+POOL = 4
+MINUTE = 60
+
+
+def memory(server: Server) -> int:
+    """KiB that the one worker has to itself."""
+    [worker] = server.workers()
+    lines = Path(f"/proc/{worker}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private"))
+
+
+def test_a_minute_with_more_clients_than_connections_leaves_no_trace(
+    bake: Bake, environment: Path, postgresql_server: PostgreSQL, tmp_path: Path
+) -> None:
+    project = bake()
+    url = migrate(project, environment, postgresql_server.create_database())
+    settings = {"DATABASE_URL": url, "DATABASE_TIMEOUT": str(TIMEOUT), "DATABASE_POOL_SIZE": str(POOL)}
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with serving(project, environment, tmp_path, settings) as server:
+        token = sign_in(server.url)
+        with Clients(server.url, token, 64) as clients:
+            clients.wait_for_more(500)
+        before = memory(server)
+        with Clients(server.url, token, 64) as clients:
+            deadline = time.monotonic() + MINUTE
+            while time.monotonic() < deadline:
+                clients.wait_for_more()
+                assert int(postgresql_server.query(f"SELECT count(*) {others}", url)) <= POOL
+        assert clients.broken == []
+        assert {answer.status for answer, _ in clients.refusals} <= {503}
+        assert clients.slowest < TIMEOUT + 2
+        assert clients.acknowledged <= kept(server, token)
+        assert postgresql_server.query(f"SELECT DISTINCT state {others}", url) == "idle"
+        assert memory(server) < before * 1.2

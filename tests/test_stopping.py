@@ -1,0 +1,168 @@
+"""How the generated backend stops and is restarted, without a failed request."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+from conftest import Bake, Project
+from postgresql import PostgreSQL
+from serving import Clients, Server, migrate, serving, wait_until
+from web import ask, free_port, sign_in, wait_for
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc"),
+]
+
+
+@pytest.fixture
+def project(bake: Bake) -> Project:
+    return bake(database="sqlite")
+
+
+def test_a_server_without_connections_stops_at_once(project: Project, environment: Path, tmp_path: Path) -> None:
+    with serving(project, environment, tmp_path, {}) as server:
+        began = time.monotonic()
+        server.process.terminate()
+        assert server.process.wait(10) == 0
+        assert time.monotonic() - began < 2
+
+
+def test_a_client_that_keeps_its_connection_idle_does_not_hold_up_the_stop(
+    project: Project, environment: Path, tmp_path: Path
+) -> None:
+    with serving(project, environment, tmp_path, {}) as server:
+        client = HTTPConnection(server.url.removeprefix("http://"))
+        client.request("GET", "/livez")
+        client.getresponse().read()
+        server.process.terminate()
+        assert server.process.wait(5) == 0
+        client.close()
+
+
+def test_on_sigterm_readiness_fails_first_and_requests_are_still_answered(
+    project: Project, environment: Path, tmp_path: Path
+) -> None:
+    with serving(project, environment, tmp_path, {"DRAIN_SECONDS": "2"}) as server:
+        assert ask("GET", f"{server.url}/readyz").status == 200
+        server.process.terminate()
+        wait_until(lambda: ask("GET", f"{server.url}/readyz").status == 503, "it is no longer ready")
+        answer = ask("GET", f"{server.url}/readyz")
+        assert answer.body["type"] == "urn:problem:stopping"
+        assert answer.headers["connection"] == "close"
+        token = sign_in(server.url)
+        assert ask("POST", f"{server.url}/v1/budgets", {"name": "Food", "limit": "1.00"}, token).status == 201
+        assert server.process.wait(10) == 0
+
+
+def test_on_sighup_the_workers_are_replaced_and_readiness_never_fails(
+    project: Project, environment: Path, tmp_path: Path
+) -> None:
+    with serving(project, environment, tmp_path, {"DRAIN_SECONDS": "5", "WEB_CONCURRENCY": "2"}) as server:
+        before = set(server.workers())
+        server.process.send_signal(signal.SIGHUP)
+        statuses = set()
+
+        def replaced() -> bool:
+            statuses.add(ask("GET", f"{server.url}/readyz").status)
+            return not before & set(server.workers())
+
+        wait_until(replaced, "the workers are replaced", seconds=4)
+        assert statuses == {200}
+
+
+def test_a_request_that_has_begun_is_answered(
+    bake: Bake, environment: Path, postgresql_server: PostgreSQL, tmp_path: Path
+) -> None:
+    project = bake()
+    url = migrate(project, environment, postgresql_server.create_database())
+    with serving(project, environment, tmp_path, {"DATABASE_URL": url, "DATABASE_TIMEOUT": "30"}) as server:
+        token = sign_in(server.url)
+        budget = ask("POST", f"{server.url}/v1/budgets", {"name": "Food", "limit": "1.00"}, token).headers["location"]
+        with ThreadPoolExecutor() as pool:
+            with postgresql_server.holding("SELECT FROM budgets FOR UPDATE", url):
+                change = pool.submit(ask, "PATCH", f"{server.url}{budget}", {"name": "Bread"}, token)
+                waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                wait_until(lambda: postgresql_server.query(waiting) == "1", "the request waits for a lock")
+                server.process.terminate()
+                wait_until(lambda: refuses(server), "the door is shut")
+            answer = change.result()
+        assert (answer.status, answer.body["name"]) == (200, "Bread")
+        assert server.process.wait(10) == 0
+
+
+def refuses(server: Server) -> bool:
+    try:
+        ask("GET", f"{server.url}/livez")
+    except OSError:
+        return True
+    return False
+
+
+@contextmanager
+def proxy(folder: Path, *servers: int) -> Iterator[str]:
+    """HAProxy before servers on these ports; it asks each five times a second whether it is ready."""
+    program = shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin")
+    if not program:
+        pytest.skip("haproxy is not installed")
+    port = free_port()
+    lines = "".join(f"  server {each} 127.0.0.1:{each} check inter 200ms fall 2 rise 2\n" for each in servers)
+    configuration = folder / "haproxy.cfg"
+    configuration.write_text(
+        "defaults\n  mode http\n  timeout connect 2s\n  timeout client 30s\n  timeout server 30s\n  timeout check 2s\n"
+        f"frontend clients\n  bind 127.0.0.1:{port}\n  default_backend servers\n"
+        f"backend servers\n  balance roundrobin\n  option httpchk GET /readyz\n  http-response set-header X-Server %s\n{lines}",
+        encoding="ascii",
+    )
+    with subprocess.Popen([program, "-db", "-f", configuration], stderr=subprocess.DEVNULL) as process:
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.kill()
+
+
+def test_a_rolling_restart_behind_a_proxy_fails_no_request(
+    bake: Bake, environment: Path, postgresql_server: PostgreSQL, tmp_path: Path
+) -> None:
+    project = bake()
+    settings = {
+        "DATABASE_URL": migrate(project, environment, postgresql_server.create_database()),
+        "SECRET_KEY": "0123456789" * 4,
+        "DRAIN_SECONDS": "2",
+    }
+    ports = (free_port(), free_port())
+    with ExitStack() as stack:
+
+        def start(port: int) -> Server:
+            folder = tmp_path / str(port)
+            folder.mkdir(exist_ok=True)
+            return stack.enter_context(serving(project, environment, folder, settings, port))
+
+        servers = [start(port) for port in ports]
+        url = stack.enter_context(proxy(tmp_path, *ports))
+        wait_until(lambda: found_behind(url) == set(ports), "the proxy has found both")
+        with Clients(url, sign_in(url)) as clients:
+            for port, server in zip(ports, servers, strict=True):
+                clients.wait_for_more()
+                server.process.terminate()
+                assert server.process.wait(10) == 0
+                assert found_behind(url) == {*ports} - {port}
+                start(port)
+                wait_until(lambda: found_behind(url) == set(ports), "the proxy has found it again")
+            clients.wait_for_more()
+    assert (clients.broken, clients.refusals) == ([], [])
+
+
+def found_behind(url: str) -> set[int]:
+    """The ports of the servers that a proxy sends requests to, in turn."""
+    return {int(wait_for(f"{url}/livez").headers["x-server"]) for _ in range(4)}
