@@ -16,6 +16,7 @@ import secrets
 import shlex
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 import threading
@@ -85,8 +86,9 @@ ON = ("1", "true", "t", "yes", "y", "on")
 VENV = "venv"
 STAMP = ".installed"
 LOCKS = ("requirements.txt", "requirements-dev.txt")
-CACHES = ("__pycache__", ".import_linter_cache", ".mypy_cache", ".pytest_cache", ".ruff_cache")
-NOT_OURS = (".git", ".venv", VENV)
+CACHES = frozenset(("__pycache__", ".import_linter_cache", ".mypy_cache", ".pytest_cache", ".ruff_cache"))
+UNFINISHED = "UNFINISHED"
+NOT_OURS = (".git", ".venv", VENV, UNFINISHED)
 
 IMPORT = "import api.main"
 MINORS = range(11, 21)
@@ -108,9 +110,10 @@ NOISE = re.compile(r"(>>> )?\d+ \||sha256:\w+$|Ignoring ")
 
 # Words in a command's output which tell that it could not do its work, whatever the work was.
 OBSTACLES = {
-    r"No space left on device|os error 28|not enough space on the disk|Disk quota exceeded": "the disk is full",
+    r"[Nn]o space left on device|os error 28|not enough space on the disk|Disk quota exceeded": "the disk is full",
     r"ensurepip": "ensurepip is missing or broken (Debian and Ubuntu: apt install python3-venv)",
-    r"NewConnectionError|[Tt]emporary failure in name resolution|tcp connect error|dns error|"
+    r"Read-only file system": "a folder that is needed can only be read",
+    r"NewConnectionError|Failed to resolve|[Tt]emporary failure in name resolution|tcp connect error|dns error|"
     r"network connectivity is disabled|network was disabled": "the package index cannot be reached",
     r"dial tcp|TLS handshake timeout": "no connection could be made",
 }
@@ -183,29 +186,44 @@ def declined_files(answers: Answers) -> list[str]:
     return [name for option, names in OPTION_FILES.items() if not holds(option, answers) for name in names]
 
 
-def remove(project: Path, name: str) -> None:
-    """Remove a file or folder, which may be gone already, and the folders in which nothing else was left."""
-    path = project / name
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-    while (path := path.parent) != project and path.is_dir() and not any(path.iterdir()):
-        path.rmdir()
+def put_back(project: Path) -> int:
+    """Give back what cookiecutter copied over although it was told to skip it, and tell when it began to write.
+
+    The time is in nanoseconds since the epoch, and 0 for a new project. The hook before has kept the files aside, and
+    has left an empty file, which cookiecutter skips or fills.
+    """
+    yours = project / UNFINISHED / "yours"
+    if not yours.is_dir():
+        return 0
+    began = yours.stat().st_mtime_ns
+    if not (project / UNFINISHED / "README.md").stat().st_size:
+        for path in yours.rglob("*"):
+            if path.is_file():
+                shutil.copy2(path, project / path.relative_to(yours))
+    shutil.rmtree(yours)
+    return began
 
 
-def project_files(project: Path) -> Iterator[Path]:
-    """Yield the project's own files; a link is none, since it may lead out of the project."""
+def project_files(project: Path, began: int = 0) -> Iterator[Path]:
+    """Yield the files that cookiecutter has written; a link is none, since it may lead out of the project."""
     for folder, names, files in os.walk(project):
         names[:] = sorted(name for name in names if name not in NOT_OURS)
-        yield from (path for name in sorted(files) if not (path := Path(folder, name)).is_symlink())
+        for name in sorted(files):
+            path = Path(folder, name)
+            status = path.lstat()
+            if stat.S_ISREG(status.st_mode) and status.st_mtime_ns >= began:
+                yield path
 
 
-def remove_caches(project: Path) -> None:
-    """Remove what tools had left in a checkout of the template."""
-    caches = {folder for path in project_files(project) for folder in path.parents if folder.name in CACHES}
-    for folder in caches:
-        shutil.rmtree(folder, ignore_errors=True)
+def remove_declined(project: Path, answers: Answers, began: int = 0) -> None:
+    """Remove files of declined options, what tools had left in a checkout of the template, and emptied folders."""
+    declined = tuple(f"{name}/" for name in declined_files(answers))
+    for path in list(project_files(project, began)):
+        name = path.relative_to(project).as_posix()
+        if f"{name}/".startswith(declined) or not CACHES.isdisjoint(name.split("/")):
+            path.unlink(missing_ok=True)
+            while (path := path.parent) != project and not any(path.iterdir()):
+                path.rmdir()
 
 
 def prune_file(path: Path, answers: Answers) -> None:
@@ -322,13 +340,16 @@ def prune_locks(project: Path) -> None:
 
 
 def prune(project: Path, answers: Answers) -> None:
-    """Take away everything that was declined."""
-    remove_caches(project)
-    for name in declined_files(answers):
-        remove(project, name)
-    for path in project_files(project):
+    """Take away everything that was declined from what cookiecutter has written; all else is the user's."""
+    began = put_back(project)
+    remove_declined(project, answers, began)
+    written = list(project_files(project, began))
+    for path in written:
         prune_file(path, answers)
-    prune_locks(project)
+    if all(project / name in written for name in ("pyproject.toml", *LOCKS)):
+        prune_locks(project)
+    with suppress(FileNotFoundError):
+        shutil.rmtree(project / UNFINISHED)
 
 
 def with_secrets(example: str) -> str:
@@ -816,10 +837,11 @@ def cruft_scratch(answers: Answers, project: Path) -> bool:
 def finish(answers: Answers, project: Path, environ: Mapping[str, str]) -> int:
     """Do all steps; the exit status tells whether `BACKEND_STRICT` asks cookiecutter to fail."""
     say(f"Finishing {answers['project_name']} ...")
-    options = Outcome("options", verdict_of(lambda: prune(project, answers)), "")
+    options = Outcome("options", verdict_of(lambda: prune(project, answers)), f"as {UNFINISHED}/README.md says")
+    env = Outcome(".env", verdict_of(lambda: write_env(project)), "")
     outcomes = [
         *([] if options.ok else [options]),
-        Outcome(".env", verdict_of(lambda: write_env(project)), ""),
+        env if env.ok else env._replace(repeat=f"{'copy' if os.name == 'nt' else 'cp'} .env.example .env"),
         *proofs_or_reasons(answers, project, environ, say),
     ]
     say(summary(answers, outcomes, way_to(project, environ)))
@@ -846,5 +868,9 @@ def main(answers: Answers, project: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(json.loads(RAW), Path.cwd()))
+    ANSWERS = json.loads(RAW)
+    # Cookiecutter has rendered this file into the temporary folder, and would leave it there.
+    with suppress(OSError):
+        Path(__file__).unlink()
+    sys.exit(main(ANSWERS, Path.cwd()))
 # {% endraw %}

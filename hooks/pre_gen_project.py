@@ -14,12 +14,17 @@ if sys.version_info < (3, 11):  # noqa: UP036 - this file runs with whatever Pyt
 
 import io
 import json
+import os
 import re
+import shutil
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
+UNRENDERED = r"""{{ _cookiecutter | default({}) | tojson }}"""
 RAW = r"""{{ cookiecutter | tojson }}"""  # {% raw %}
 
 TEXTS = {"project_name": 1, "description": 0}
@@ -30,6 +35,16 @@ CHOICES = {
 }
 SWITCHES = ("example", "auth", "telemetry", "kubernetes", "create_venv", "check_docker")
 
+# The options of cookiecutter's command line that are followed by a value.
+VALUED = (
+    *("-c", "--checkout", "--directory", "--replay-file", "-o", "--output-dir"),
+    *("--config-file", "--debug-file", "--accept-hooks"),
+)
+
+UNFINISHED = "UNFINISHED"
+YOURS = f"{UNFINISHED}/yours"
+TOLD_TO_SKIP = f"{UNFINISHED}/README.md"
+
 ON = ("1", "true", "t", "yes", "y", "on")
 OFF = ("0", "false", "f", "no", "n", "off")
 
@@ -39,6 +54,7 @@ LONGEST_QUOTE = 80
 
 SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 WINDOWS_DEVICES = {"con", "prn", "aux", "nul"} | {f"{port}{digit}" for port in ("com", "lpt") for digit in range(10)}
+TAKEN = WINDOWS_DEVICES | {"template0", "template1"}
 
 # Cruft renders recorded answers once more, and the post-generation hook looks for the markers of options.
 RESERVED = ("{{", "{%", "{#", "# option:", "# end:", "<!-- option:", "<!-- end:")
@@ -112,7 +128,7 @@ def suggested_slug(value: object) -> str:
     plain = unicodedata.normalize("NFKD", str(value)).encode("ascii", "ignore").decode().lower()
     words = re.sub(r"[^a-z0-9]+", "-", plain).lstrip("-0123456789")
     slug = words[:LONGEST_SLUG].strip("-") or "backend"
-    return f"{slug}-api" if slug in WINDOWS_DEVICES else slug
+    return f"{slug}-api" if slug in TAKEN else slug
 
 
 def complaint_about_slug(value: object) -> str | None:
@@ -121,8 +137,8 @@ def complaint_about_slug(value: object) -> str | None:
         rule = "It must be lower-case words of a-z and 0-9, joined by '-', and begin with a letter."
     elif len(value) > LONGEST_SLUG:
         rule = f"It has {len(value)} characters; at most {LONGEST_SLUG} are allowed."
-    elif value in WINDOWS_DEVICES:
-        rule = "It must not be the name of a Windows device."
+    elif value in TAKEN:
+        rule = "It must not be a name that Windows or PostgreSQL keeps for itself."
     else:
         return None
     return complaint("project_slug", value, rule, suggested_slug(value))
@@ -142,6 +158,52 @@ def complaint_about_switch(name: str, value: object) -> str | None:
     return complaint(name, value, f"It must be one of {', '.join(ON)}, or one of {', '.join(OFF)}.", "yes, or no")
 
 
+def complaint_about_derived(name: str, value: object, right: str) -> str | None:
+    """A value that is made of an answer can differ from it, where a replay file was edited."""
+    return None if value == right else complaint(name, value, "It must be what the answers make of it.", right)
+
+
+def complaint_about_name(name: str) -> str | None:
+    """A misspelt answer would change nothing, and nobody would be told."""
+    questions = (*TEXTS, "project_slug", *CHOICES, *SWITCHES)
+    if name in questions:
+        return None
+    return f"{quoted(name)}\n  It answers no question.\n  Try: one of {', '.join(questions)}"
+
+
+def escaped(text: object) -> str:
+    """Write a text as it stands between double quotes in Python and TOML."""
+    return str(text).replace("\\", "\\\\").replace('"', "\\u0022")
+
+
+def derived(answers: Mapping[str, object]) -> dict[str, str]:
+    """Make what cookiecutter makes of the answers."""
+    return {f"__{name}": escaped(answers.get(name)) for name in TEXTS} | {
+        "__database_name": str(answers.get("project_slug")).replace("-", "_")
+    }
+
+
+def typed_answers(command: Sequence[str]) -> list[str]:
+    """Name the answers on cookiecutter's command line: it passes over those to which there is no question."""
+    words = iter(command)
+    if not any(Path(word).stem == "cookiecutter" for word in islice(words, 3)):  # as in `python -m cookiecutter`
+        return []
+    template_and_answers: list[str] = []
+    for word in words:
+        if word in VALUED:
+            next(words, None)
+        elif not word.startswith("-"):
+            template_and_answers.append(word)
+    return [answer.partition("=")[0] for answer in template_and_answers[1:] if "=" in answer]
+
+
+def parents_command() -> list[str]:
+    """Read the command line of cookiecutter, which only Linux tells."""
+    with suppress(OSError):
+        return Path(f"/proc/{os.getppid()}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    return []
+
+
 def complaints(answers: Mapping[str, object]) -> list[str]:
     """Everything that is wrong with the answers, in the order of the questions."""
     found = [
@@ -150,7 +212,11 @@ def complaints(answers: Mapping[str, object]) -> list[str]:
         *(complaint_about_choice(name, answers.get(name)) for name in CHOICES),
         *(complaint_about_switch(name, answers.get(name)) for name in SWITCHES),
     ]
-    return [each for each in found if each is not None]
+    return [each for each in found if each is not None] or [
+        each
+        for name, right in derived(answers).items()
+        if (each := complaint_about_derived(name, answers.get(name, right), right))
+    ]
 
 
 def remove_empty_way(project: Path, slug: object) -> None:
@@ -165,15 +231,53 @@ def remove_empty_way(project: Path, slug: object) -> None:
                 folder.rmdir()
 
 
+def complaint_about_folder(project: Path) -> str | None:
+    """Nobody's files are kept aside twice."""
+    if not any((project / YOURS).glob("*")):
+        return None
+    rule = "holds files of yours, from a run that is still at work or was cut off."
+    return f"{YOURS} {rule}\n  Try: wait for that run, or take back what you need and remove {YOURS}"
+
+
+def keep_aside(project: Path, patterns: Iterable[str]) -> None:
+    """Copy the files that cookiecutter would copy over, even where it was told to skip what is there.
+
+    What it skips it leaves as it was, by which the hook afterwards knows: this file would not be empty otherwise.
+    """
+    if not any(project.iterdir()):
+        return
+    for path in [path for pattern in patterns for path in project.glob(pattern) if path.is_file()]:
+        aside = project / YOURS / path.relative_to(project)
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, aside)
+    (project / YOURS).mkdir(parents=True, exist_ok=True)
+    (project / TOLD_TO_SKIP).write_bytes(b"")
+
+
 def report(refused: Iterable[str]) -> str:
     """All complaints."""
     return "\n".join(["", "These answers cannot be used; nothing was generated:", "", *refused, ""])
 
 
-def main(answers: Mapping[str, object], project: Path) -> int:
+def as_typed(answers: Mapping[str, object], unrendered: Mapping[str, object]) -> dict[str, object]:
+    """Put back what cookiecutter made good answers of: what comes out must be what went in.
+
+    The slug may be made of other answers, as it is where none was given.
+    """
+    texts = {name: text for name in TEXTS if isinstance(text := unrendered.get(name), str)}
+    faulty: dict[str, object] = {name: text for name, text in texts.items() if text_fault(text, TEXTS[name])}
+    slug = unrendered.get("project_slug", "cookiecutter.")
+    if "cookiecutter." not in str(slug) and complaint_about_slug(slug):
+        faulty["project_slug"] = slug
+    return {**answers, **faulty}
+
+
+def main(answers: Mapping[str, Any], names: Iterable[str], project: Path) -> int:
     """Print the complaints; the exit status says whether there were any."""
-    refused = complaints(answers)
+    about_names_and_folder = (*map(complaint_about_name, names), complaint_about_folder(project))
+    refused = [*filter(None, about_names_and_folder), *complaints(answers)]
     if not refused:
+        keep_aside(project, answers["_copy_without_render"])
         return 0
     if isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.reconfigure(errors="replace")
@@ -183,5 +287,9 @@ def main(answers: Mapping[str, object], project: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(json.loads(RAW), Path.cwd()))
+    ANSWERS = as_typed(json.loads(RAW), json.loads(UNRENDERED))
+    # Cookiecutter has rendered this file into the temporary folder, and would leave it there.
+    with suppress(OSError):
+        Path(__file__).unlink()
+    sys.exit(main(ANSWERS, typed_answers(parents_command()), Path.cwd()))
 # {% endraw %}

@@ -165,6 +165,14 @@ def bake(cookies_session: Cookies) -> Bake:
     return bake
 
 
+def copy_template(folder: Path) -> Path:
+    """Copy what cookiecutter reads."""
+    shutil.copytree(TEMPLATE, folder / TEMPLATE.name)
+    shutil.copytree(ROOT / "hooks", folder / "hooks", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "cookiecutter.json", folder)
+    return folder
+
+
 def command_line(output: Path, *arguments: str, template: Path = ROOT) -> tuple[str | Path, ...]:
     """How the template is used by hand; a later option or answer wins over an earlier one."""
     return (sys.executable, "-m", "cookiecutter", "--no-input", "-o", output, template, *arguments)

@@ -8,13 +8,27 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, Generate, Project, assert_gone, command_line, run
+from conftest import (
+    ROOT,
+    TEMPLATE,
+    Bake,
+    Generate,
+    Project,
+    assert_gone,
+    command_line,
+    copy_template,
+    path_with_uv,
+    run,
+    tool,
+)
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the broken tools are shell scripts")
 
@@ -72,15 +86,31 @@ def edited(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[
     """Copy the template with one of its files changed."""
 
     def edited(name: str, change: Callable[[str], str]) -> Path:
-        copy = tmp_path_factory.mktemp("template")
-        shutil.copy(ROOT / "cookiecutter.json", copy)
-        for folder in ("hooks", "{{cookiecutter.project_slug}}"):
-            shutil.copytree(ROOT / folder, copy / folder)
-        path = copy / "{{cookiecutter.project_slug}}" / name
+        copy = copy_template(tmp_path_factory.mktemp("template"))
+        path = copy / TEMPLATE.name / name
         path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
         return copy
 
     return edited
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Mount file systems in memory, which only root may do."""
+    folders: list[Path] = []
+
+    def mounted(options: str) -> Path:
+        folder = tmp_path / f"mounted-{len(folders)}"
+        folder.mkdir()
+        done = run(("mount", "-t", "tmpfs", "-o", options, "tmpfs", folder), cwd=tmp_path)
+        if done.returncode:
+            pytest.skip(f"nothing can be mounted: {done.stderr.strip()}")
+        folders.append(folder)
+        return folder
+
+    yield mounted
+    for folder in folders:
+        run(("umount", "-l", folder), cwd=tmp_path)
 
 
 class TestDocker:
@@ -126,14 +156,40 @@ class TestDocker:
         assert REPEAT_DOCKER in done.stdout
         assert_kept(tmp_path)
 
-    def test_a_slow_build_is_ended(
-        self, generate: Generate, tools: Tools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(
+        ("words", "verdict"),
+        [
+            ("ERROR: failed to solve: process did not complete", "failed: docker ended with exit code 1\n"),
+            ("write /var/lib/docker/tmp/x: no space left on device", "skipped: the disk is full\n"),
+            ("dial tcp: lookup registry-1.docker.io: i/o timeout", "skipped: no connection could be made\n"),
+        ],
+    )
+    def test_a_build_that_stops_tells_why(
+        self, generate: Generate, tools: Tools, tmp_path: Path, words: str, verdict: str
     ) -> None:
-        monkeypatch.setenv("TMPDIR", str(tmp_path))
-        slow = tools(docker=hanging_at('*"build -t"*|*"--load -t"*', "/bin/true")) | {"BACKEND_TIMEOUT": "1"}
-        done = generate(NO_VENV, env=slow)
+        docker = f'case "$*" in "buildx build"*) echo "{words}"; exit 1;; esac'
+        done = generate(NO_VENV, env=tools(docker=docker))
         assert done.returncode == 0
-        assert "skipped: stopped after 1 s while building the image budget-api" in done.stdout
+        assert f"  docker   {verdict}" in done.stdout
+        assert words in done.stdout
+        assert REPEAT_DOCKER in done.stdout
+        assert_kept(tmp_path)
+
+    @pytest.mark.parametrize(
+        ("step", "doing"),
+        [
+            ("info*", "asking the engine"),
+            ("buildx*version", "building the image budget-api"),
+            ("buildx*build*", "building the image budget-api"),
+            ("run*", "importing api.main in the image"),
+        ],
+    )
+    def test_what_hangs_is_ended(self, generate: Generate, tools: Tools, tmp_path: Path, step: str, doing: str) -> None:
+        env = tools(docker=hanging_at(step, "/bin/true")) | {"BACKEND_TIMEOUT": "1", "TMPDIR": str(tmp_path)}
+        done = generate(NO_VENV, env=env)
+        assert done.returncode == 0
+        assert f"  docker   skipped: stopped after 1 s while {doing} (BACKEND_TIMEOUT" in done.stdout
+        assert REPEAT_DOCKER in done.stdout
         assert_gone(tmp_path / "pid")
         assert_kept(tmp_path)
 
@@ -168,6 +224,47 @@ class TestVenv:
         assert REPEAT_PIP in done.stdout
         assert not assert_kept(tmp_path).has("venv")
 
+    @needs_uv
+    @pytest.mark.parametrize(
+        ("status", "told"),
+        [(500, "500 Internal Server Error"), (200, "your requirements are unsatisfiable")],
+        ids=["dead", "portal"],
+    )
+    def test_an_index_that_is_broken_has_failed(
+        self, generate: Generate, tools: Tools, tmp_path: Path, status: int, told: str
+    ) -> None:
+        class Broken(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", "text/html")
+                self.end_headers()
+                self.wfile.write(b"<html>Please log in to this network</html>")
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        with ThreadingHTTPServer(("127.0.0.1", 0), Broken) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            index = {"UV_INDEX_URL": f"http://127.0.0.1:{server.server_port}/simple", "UV_HTTP_RETRIES": "0"}
+            done = generate(NO_DOCKER, env=tools(uv=UV) | {"UV_CACHE_DIR": str(tmp_path / "cache")} | index)
+            server.shutdown()
+        assert done.returncode == 0
+        assert re.search("  venv     failed: uv ended with exit code [12]\n", done.stdout)
+        assert told in done.stdout
+        assert REPEAT_UV in done.stdout
+        assert not assert_kept(tmp_path).has("venv")
+
+    @pytest.mark.slow
+    @needs_uv
+    def test_an_index_that_never_answers_is_skipped(self, generate: Generate, tools: Tools, tmp_path: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            index = {"UV_INDEX_URL": f"http://127.0.0.1:{silent.getsockname()[1]}/simple", "BACKEND_TIMEOUT": "3"}
+            done = generate(NO_DOCKER, env=tools(uv=UV) | {"UV_CACHE_DIR": str(tmp_path / "cache")} | index)
+        assert done.returncode == 0
+        assert re.search("  venv     skipped: stopped after 3 s while (making venv/|installing) ", done.stdout)
+        assert REPEAT_UV in done.stdout
+        assert not assert_kept(tmp_path).has("venv")
+
     @pytest.mark.slow
     @needs_uv
     def test_a_wrong_hash_has_failed(
@@ -189,33 +286,50 @@ class TestVenv:
         assert f"repeat: python3.13 {REPEAT_PIP}" in done.stdout
         assert not assert_kept(tmp_path).has("venv")
 
+    @pytest.mark.parametrize(("crash", "code"), [("exit 139", 139), ("kill -SEGV $$", -11)])
     def test_the_nearest_python_is_used_and_told_where_the_one_asked_for_is_broken(
-        self, generate: Generate, tools: Tools, tmp_path: Path
+        self, generate: Generate, tools: Tools, tmp_path: Path, crash: str, code: int
     ) -> None:
-        crashing = tools(uv="exit 139", **{"python3.14": "exit 127"})
-        done = generate(NO_DOCKER, "python_version=3.14", env=crashing)
+        here = sys.version_info.minor
+        asked = 13 if here == 14 else 14
+        crashing = tools(uv=crash, **{f"python3.{asked}": "exit 127"})
+        done = generate(NO_DOCKER, f"python_version=3.{asked}", env=crashing)
         assert done.returncode == 0
-        assert (
-            f"Python 3.14 is not installed here; this one uses Python 3.{sys.version_info.minor} instead" in done.stdout
-        )
-        assert "  venv     failed: uv ended with exit code 139\n" in done.stdout
+        assert f"Python 3.{asked} is not installed here; this one uses Python 3.{here} instead" in done.stdout
+        assert f"  venv     failed: uv ended with exit code {code}\n" in done.stdout
         assert REPEAT_UV in done.stdout
         assert_kept(tmp_path)
 
+    def test_a_python_that_is_gone_is_skipped(self, generate: Generate, tools: Tools, tmp_path: Path) -> None:
+        done = generate(NO_DOCKER, env=tools(**{"python3.13": 'echo "[\\"cpython\\", 3, 13, \\"/nowhere/python\\"]"'}))
+        assert done.returncode == 0
+        assert "  venv     skipped: /nowhere/python cannot be started: No such file or directory\n" in done.stdout
+        assert REPEAT_PIP in done.stdout
+        assert not assert_kept(tmp_path).has("venv")
+
     @needs_uv
-    def test_a_full_disk_is_skipped(self, generate: Generate, tools: Tools, tmp_path: Path) -> None:
-        small = tmp_path / "small"
-        small.mkdir()
-        mounted = run(("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", small), cwd=tmp_path)
-        if mounted.returncode:
-            pytest.skip(f"no small disk can be mounted: {mounted.stderr.strip()}")
-        try:
-            done = generate("-o", str(small), NO_DOCKER, env=tools(uv=UV))
-            assert done.returncode == 0
-            assert "  venv     skipped: the disk is full\n" in done.stdout
-            assert not assert_kept(small).has("venv")
-        finally:
-            run(("umount", "-l", small), cwd=tmp_path)
+    def test_a_full_disk_is_skipped(self, generate: Generate, tools: Tools, mounted: Callable[[str], Path]) -> None:
+        small = mounted("size=4m")
+        done = generate("-o", str(small), NO_DOCKER, env=tools(uv=UV))
+        assert done.returncode == 0
+        assert "  venv     skipped: the disk is full\n" in done.stdout
+        assert REPEAT_UV in done.stdout
+        assert not assert_kept(small).has("venv")
+
+    @needs_uv
+    def test_a_home_that_can_only_be_read_is_skipped(
+        self, generate: Generate, tools: Tools, tmp_path: Path, mounted: Callable[[str], Path]
+    ) -> None:
+        home = mounted("ro")
+        config = tmp_path / "config.yaml"
+        config.write_text(f"replay_dir: {tmp_path}/replay\ncookiecutters_dir: {tmp_path}/templates\n", encoding="utf-8")
+        env = {"HOME": str(home), "COOKIECUTTER_CONFIG": str(config), "UV_CACHE_DIR": "", "XDG_CACHE_HOME": ""}
+        done = generate(NO_DOCKER, env=tools(uv=UV) | env)
+        assert done.returncode == 0, done.stderr
+        assert "  venv     skipped: a folder that is needed can only be read\n" in done.stdout
+        assert str(home) in done.stdout
+        assert REPEAT_UV in done.stdout
+        assert not assert_kept(tmp_path).has("venv")
 
     @pytest.mark.slow
     @needs_uv
@@ -250,6 +364,54 @@ class TestVenv:
             "skipped: venv/ was there already, and its Python does not run or is too old: remove venv/\n" in done.stdout
         )
         assert assert_kept(tmp_path).has("venv/bin")
+
+
+class TestFinish:
+    """A project that is not finished says so, and how it is finished."""
+
+    def test_without_hooks_the_project_tells_how_to_finish_it(
+        self, generate: Generate, bake: Bake, tmp_path: Path
+    ) -> None:
+        output = tmp_path / "my späce"
+        done = generate(
+            "-o", str(output), "--accept-hooks", "no", "auth=no", 'project_name=It\'s "x"', "project_slug=x"
+        )
+        assert done.returncode == 0, done.stderr
+        project = Project(output / "x")
+        assert "# option: auth" in project.text("pyproject.toml")
+        command = re.search("```bash\n(.+)\n```", project.text("UNFINISHED/README.md"))
+        assert command
+        (project.path / "mine").write_text("mine", encoding="utf-8")
+        finish = ("bash", "-c", command[1])
+        done = run(finish, cwd=tmp_path, env={"HOME": str(tmp_path / "home"), "PATH": path_with_uv()})
+        assert done.returncode == 0, done.stderr
+        assert project.text("mine") == "mine"
+        assert stat.S_IMODE((project.path / ".env").stat().st_mode) == 0o600
+        finished = bake(auth=False, project_name='It\'s "x"', project_slug="x")
+        assert set(project.files()) == {*finished.files(), "mine"}
+        assert [name for name in finished.files() if name != ".env" and project.text(name) != finished.text(name)] == []
+
+    def test_a_hook_that_stumbles_tells_how_to_finish(
+        self, generate: Generate, edited: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        template = edited("api/main.py", lambda text: f"{text}# end: auth\n")
+        done = generate(NO_VENV, NO_DOCKER, template=template)
+        assert done.returncode == 0
+        assert re.search("  options  failed: .*'# end: auth' ends no block\n", done.stdout)
+        assert "repeat: as UNFINISHED/README.md says" in done.stdout
+        assert Project(tmp_path / "budget-api").has("UNFINISHED/answers.json")
+
+    def test_a_disk_that_is_too_full_for_the_settings_is_skipped(
+        self, generate: Generate, edited: Callable[..., Path], mounted: Callable[[str], Path]
+    ) -> None:
+        small = mounted("size=8m")
+        template = edited(".env.example", lambda text: text + "# long\n" * 700_000)
+        done = generate("-o", str(small), NO_VENV, NO_DOCKER, template=template)
+        assert done.returncode == 0, done.stderr
+        assert "  .env     skipped: the disk is full\n           repeat: cp .env.example .env\n" in done.stdout
+        project = Project(small / "budget-api")
+        assert project.has("api/main.py")
+        assert not project.has(".env")
 
 
 class TestInterrupt:
@@ -291,6 +453,7 @@ class TestInterrupt:
     @pytest.mark.parametrize(
         ("step", "doing"),
         [
+            ("buildx*version", "building the image budget-api"),
             ("*buildx*build*", "building the image budget-api"),
             ("run*", "importing api.main in the image"),
         ],
@@ -314,6 +477,31 @@ class TestInterrupt:
         assert f"  venv     skipped: interrupted while {doing}" in said
         assert_gone(tmp_path / "pid")
         assert not assert_kept(tmp_path).has("venv")
+
+    def test_the_look_for_a_python_is_ended(
+        self, interrupted_while: Callable[..., str], tools: Tools, tmp_path: Path
+    ) -> None:
+        hanging = tools(**{"python3.13": hanging_at("*", "/bin/true")})
+        said = interrupted_while("venv: looking for Python 3.13", NO_DOCKER, env=hanging)
+        assert "  venv     skipped: interrupted while looking for Python 3.13\n" in said
+        assert REPEAT_PIP in said
+        assert_gone(tmp_path / "pid")
+        assert not assert_kept(tmp_path).has("venv")
+
+    def test_a_venv_that_is_complete_stays_when_the_import_is_ended(
+        self, interrupted_while: Callable[..., str], tools: Tools, tmp_path: Path
+    ) -> None:
+        python = r'echo $$ > "$TMPDIR/pid"\nexec /bin/sleep 60\n'
+        uv = f"""case "$1" in venv)
+            /bin/mkdir -p venv/bin
+            printf '#!/bin/sh\n{python}' > venv/bin/python
+            /bin/chmod +x venv/bin/python
+        esac"""
+        said = interrupted_while("venv: importing api.main in venv/", NO_DOCKER, env=tools(uv=uv))
+        assert "  venv     skipped: interrupted while importing api.main in venv/\n" in said
+        assert REPEAT_UV in said
+        assert_gone(tmp_path / "pid")
+        assert assert_kept(tmp_path).has("venv/.installed")
 
     def test_both_proofs_end_together(
         self, interrupted_while: Callable[..., str], tools: Tools, tmp_path: Path
@@ -371,6 +559,28 @@ class TestConsole:
         assert generate(env={"TMPDIR": str(temporary)}).returncode == 0
         assert generate("project_slug=../x", env={"TMPDIR": str(temporary)}).returncode == 1
         assert_kept(tmp_path)
+
+    def test_modules_in_the_current_folder_are_not_imported(self, tools: Tools, tmp_path: Path, home: Path) -> None:
+        for name in ("json", "re", "secrets", "subprocess", "venv"):
+            (tmp_path / f"{name}.py").write_text("raise SystemExit('foreign')\n", encoding="utf-8")
+        command = (tool("cookiecutter"), *command_line(tmp_path)[3:])
+        done = run(command, cwd=tmp_path, env=tools() | {"HOME": str(home), "BACKEND_SKIP_SETUP": "1"})
+        assert done.returncode == 0, done.stderr
+        assert_kept(tmp_path)
+
+    def test_tools_see_no_other_project(self, generate: Generate, tools: Tools, tmp_path: Path) -> None:
+        foreign = {
+            "GIT_DIR": "/foreign",
+            "GIT_WORK_TREE": "/foreign",
+            "VIRTUAL_ENV": "/foreign",
+            "PIP_TARGET": "/foreign",
+        }
+        telling = f'exec /usr/bin/env >> "{tmp_path}/seen"'
+        done = generate(env=tools(docker=telling, uv=telling) | foreign)
+        assert done.returncode == 0, done.stderr
+        seen = (tmp_path / "seen").read_text(encoding="utf-8")
+        assert "PATH=" in seen
+        assert "/foreign" not in seen
 
     def test_a_home_that_is_missing_and_a_path_with_spaces_do_no_harm(
         self, generate: Generate, tools: Tools, tmp_path: Path

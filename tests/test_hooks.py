@@ -321,8 +321,7 @@ class TestRemoval:
         for name in ("a/b/file", "folder/x/y", "stays"):
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).touch()
-        for name in post.declined_files(GOOD | {"example": False}):
-            post.remove(tmp_path, name)
+        post.remove_declined(tmp_path, GOOD | {"example": False})
         assert [path.name for path in tmp_path.iterdir()] == ["stays"]
 
     def test_nothing_is_removed_for_a_kept_option(self, post: ModuleType) -> None:
@@ -331,11 +330,12 @@ class TestRemoval:
         assert set(post.declined_files(GOOD)).isdisjoint(kept)
 
     def test_caches_of_the_template_go_and_those_of_a_venv_stay(self, post: ModuleType, tmp_path: Path) -> None:
-        for name in ("api/__pycache__/a.pyc", ".mypy_cache/3.13/deep.json", "venv/lib/__pycache__/b.pyc"):
-            (tmp_path / name).parent.mkdir(parents=True)
-            (tmp_path / name).touch()
-        post.remove_caches(tmp_path)
-        assert Project(tmp_path).files() == ["venv/lib/__pycache__/b.pyc"]
+        project = Project(tmp_path / ".pytest_cache" / "project")
+        for name in ("api/__pycache__/a.pyc", ".mypy_cache/3.13/deep.json", "venv/lib/__pycache__/b.pyc", "mine"):
+            (project.path / name).parent.mkdir(parents=True, exist_ok=True)
+            (project.path / name).touch()
+        post.remove_declined(project.path, GOOD)
+        assert project.files() == ["mine", "venv/lib/__pycache__/b.pyc"]
 
     @pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
     def test_a_link_out_of_the_project_is_not_written_through(self, post: ModuleType, tmp_path: Path) -> None:

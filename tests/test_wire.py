@@ -248,10 +248,7 @@ def test_a_body_beyond_the_limit_is_refused_before_it_is_read(wire: Wire, parts:
 def test_who_sends_slowly_is_not_waited_for_and_costs_others_nothing(wire: Wire) -> None:
     with ExitStack() as stack:
         begun = [GET, GET + b"Host: ", POST + b"Content-Length: 9\r\n\r\n{", POST + b"Transfer-Encoding: chunked\r\n"]
-        slow = [
-            stack.enter_context(wire.connect(2 * LONGEST_WAIT))
-            for _ in range(200)
-        ]
+        slow = [stack.enter_context(wire.connect(2 * LONGEST_WAIT)) for _ in range(200)]
         for number, connection in enumerate(slow):
             connection.sendall(begun[number % len(begun)])
         for _ in range(10):
