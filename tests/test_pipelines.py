@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from conftest import Answer, Bake, Project, path_with_uv, run, tool
+from conftest import EVERYTHING, Answer, Bake, Project, path_with_uv, run, tool
 from test_docker import MISSING_ENGINE
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the commands are those of a Unix shell")
@@ -154,8 +154,7 @@ def test_a_workflow_may_only_read_the_code_and_ends_in_time(bake: Bake) -> None:
 def test_a_folder_of_the_users_own_survives_a_declined_pipeline(bake: Bake, post: ModuleType, tmp_path: Path) -> None:
     project = committed(bake(ci="github"), tmp_path / "project")
     (project.path / ".github/CODEOWNERS").touch()
-    for name in post.OPTION_FILES["ci=github"]:
-        post.remove(project.path, name)
+    post.remove_declined(project.path, EVERYTHING | {"ci": "none"})
     assert [name for name in project.files() if name.startswith(".github/")] == [".github/CODEOWNERS"]
 
 
