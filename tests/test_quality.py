@@ -136,3 +136,12 @@ def test_the_workflows_follow_their_schema_and_hold_no_known_weakness() -> None:
     for command in (schema, ("zizmor", "--offline", "--quiet")):
         done = run((tool(command[0]), *command[1:], *workflows), cwd=ROOT)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_each_promise_of_the_readme_names_tests_that_prove_it() -> None:
+    named = re.findall(r"\| `make test args=\"?([^`\"]+)\"?` \|", (ROOT / "README.md").read_text(encoding="utf-8"))
+    files = " ".join(named).split()
+    assert len(files) > 10
+    done = run((tool("pytest"), "--collect-only", "--quiet", *files), cwd=ROOT)
+    assert done.returncode == 0, done.stdout
+    assert [file for file in files if f"{file}::" not in done.stdout] == []

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
@@ -146,34 +147,45 @@ def hang_up(server: Server) -> None:
     wait_until(lambda: not set(before) & set(server.workers()), "the workers are replaced")
 
 
+@pytest.fixture(params=["postgresql", "sqlite"])
+def serve_again(
+    request: pytest.FixtureRequest, bake: Bake, environment: Path, tmp_path: Path
+) -> Callable[[], AbstractContextManager[Server]]:
+    """Serve with two workers, on either database, which outlives the server."""
+    project = bake(database=request.param)
+    settings = {"SECRET_KEY": "0123456789" * 4, "WEB_CONCURRENCY": "2"}
+    if request.param == "postgresql":
+        database: PostgreSQL = request.getfixturevalue("postgresql_server")
+        settings["DATABASE_URL"] = migrate(project, environment, database.create_database())
+    return partial(serving, project, environment, tmp_path, settings)
+
+
 @pytest.mark.parametrize("happen", [kill_worker, hang_up])
-def test_no_acknowledged_write_is_lost_with_a_worker(server: Server, happen: Callable[[Server], None]) -> None:
-    token = sign_in(server.url)
-    with Clients(server.url, token) as clients:
-        for _ in range(3):
+def test_no_acknowledged_write_is_lost_with_a_worker(
+    serve_again: Callable[[], AbstractContextManager[Server]], happen: Callable[[Server], None]
+) -> None:
+    with serve_again() as server:
+        token = sign_in(server.url)
+        with Clients(server.url, token) as clients:
+            for _ in range(3):
+                clients.wait_for_more()
+                happen(server)
             clients.wait_for_more()
-            happen(server)
-        clients.wait_for_more()
-    assert clients.refusals == []
-    assert clients.acknowledged <= kept(server, token)
+        assert clients.refusals == []
+        assert clients.acknowledged <= kept(server, token)
 
 
 def test_no_acknowledged_write_is_lost_with_the_server(
-    project: Project, environment: Path, own_postgresql: PostgreSQL, tmp_path: Path
+    serve_again: Callable[[], AbstractContextManager[Server]],
 ) -> None:
-    settings = {
-        "DATABASE_URL": migrate(project, environment, own_postgresql.create_database()),
-        "SECRET_KEY": "0123456789" * 4,
-        "WEB_CONCURRENCY": "2",
-    }
-    with serving(project, environment, tmp_path, settings) as server:
+    with serve_again() as server:
         token = sign_in(server.url)
         with Clients(server.url, token) as clients:
             clients.wait_for_more()
             server.process.terminate()
             assert server.process.wait(10) == 0
         assert clients.refusals == []
-    with serving(project, environment, tmp_path, settings) as again:
+    with serve_again() as again:
         assert clients.acknowledged <= kept(again, token)
 
 
