@@ -233,8 +233,10 @@ def test_a_pod_has_the_time_to_finish_its_requests(bake: Bake, environment: Path
     printed = project.run(environment / "gunicorn", "--print-config", "api.main:app").stdout
     [graceful] = map(int, re.findall(r"^graceful_timeout += (\d+)$", printed, re.MULTILINE))
     manifests = render(project, "base")
+    pause = container(manifests)["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert pause >= 5
     assert 5 <= int(variables(manifests)["DRAIN_SECONDS"]) < graceful / 2
-    assert one(manifests, "Deployment")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > graceful
+    assert one(manifests, "Deployment")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > pause + graceful
 
 
 @without_kubectl
