@@ -17,7 +17,7 @@ EVIDENCE = {
     "opentelemetry-exporter-otlp-proto-http": "opentelemetry.exporter.otlp.proto.http",
     "opentelemetry-sdk": "opentelemetry.sdk",
     "pyjwt": "import jwt",
-    "python-multipart": "OAuth2PasswordRequestForm",
+    "python-multipart": "Form(",
 }
 
 # What the first entity of one's own needs, whoever imports it before.
