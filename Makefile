@@ -8,7 +8,7 @@ project: .venv/.installed
 
 # Everything; args="-m 'not slow'" leaves the slow storeys out.
 test: .venv/.installed
-	$(BIN)/pytest $(args)
+	$(BIN)/pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder $(args)
 
 # No cache, since cookiecutter would render the one that ruff leaves in the template.
 lint: .venv/.installed

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Protocol
 
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 from pytest_cookies.plugin import Cookies
 
@@ -27,6 +28,18 @@ TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let processes share the tests by files, so that each makes its fixtures once; one has the ports of the READMEs.
+
+    So it has the engine, whose latest container must be the one that a test has just started.
+    """
+    for item in items:
+        shares = item.get_closest_marker("docker") or item.get_closest_marker("ports")
+        item.add_marker(pytest.mark.xdist_group("engine" if shares else item.path.stem))
+
 
 Answer = str | bool
 
@@ -202,14 +215,15 @@ def generate(tmp_path: Path, home: Path) -> Generate:
 def installed(lock: Path) -> Path:
     """The programs of a virtual environment with exactly what is locked; it is made once for each lock."""
     path = Path(sys.prefix) / f"project-{hashlib.sha256(lock.read_bytes()).hexdigest()[:16]}"
-    if not (path / ".installed").exists():
-        for command in (
-            ("venv", "--quiet", "--allow-existing", "--python", sys.executable, path),
-            ("pip", "sync", "--quiet", "--python", path, "--require-hashes", lock),
-        ):
-            done = run((tool("uv"), *command), cwd=ROOT)
-            assert done.returncode == 0, done.stderr
-        (path / ".installed").touch()
+    with FileLock(f"{path}.lock"):
+        if not (path / ".installed").exists():
+            for command in (
+                ("venv", "--quiet", "--allow-existing", "--python", sys.executable, path),
+                ("pip", "sync", "--quiet", "--python", path, "--require-hashes", lock),
+            ):
+                done = run((tool("uv"), *command), cwd=ROOT)
+                assert done.returncode == 0, done.stderr
+            (path / ".installed").touch()
     return path / tool("python").parent.name
 
 

@@ -161,6 +161,7 @@ def removes_the_example(block: str) -> bool:
     return "rm -f" in block or "remove the example" in block
 
 
+@pytest.mark.ports
 def test_the_commands_of_its_readme_work_as_they_stand(copy: Project) -> None:
     (copy.path / "venv").unlink()
     served = 0
