@@ -41,6 +41,7 @@ VALUED = (
     *("--config-file", "--debug-file", "--accept-hooks"),
 )
 
+TEMPLATE = "{{cookiecutter.project_slug}}"
 UNFINISHED = "UNFINISHED"
 YOURS = f"{UNFINISHED}/yours"
 TOLD_TO_SKIP = f"{UNFINISHED}/README.md"
@@ -239,6 +240,16 @@ def complaint_about_folder(project: Path) -> str | None:
     return f"{YOURS} {rule}\n  Try: wait for that run, or take back what you need and remove {YOURS}"
 
 
+def complaint_about_links(project: Path, template: Path) -> str | None:
+    """Cookiecutter writes through a link, over what may be somebody else's."""
+    names = (path.relative_to(template) for path in template.rglob("*"))
+    links = sorted(name.as_posix() for name in names if (project / name).is_symlink())
+    if not links:
+        return None
+    rule = "is in the way as a link, and what it leads to would be written over."
+    return f"{', '.join(links)}\n  It {rule}\n  Try: another folder, or remove the link"
+
+
 def keep_aside(project: Path, patterns: Iterable[str]) -> None:
     """Copy the files that cookiecutter would copy over, even where it was told to skip what is there.
 
@@ -274,8 +285,9 @@ def as_typed(answers: Mapping[str, object], unrendered: Mapping[str, object]) ->
 
 def main(answers: Mapping[str, Any], names: Iterable[str], project: Path) -> int:
     """Print the complaints; the exit status says whether there were any."""
-    about_names_and_folder = (*map(complaint_about_name, names), complaint_about_folder(project))
-    refused = [*filter(None, about_names_and_folder), *complaints(answers)]
+    template = Path(answers.get("_repo_dir", ""), TEMPLATE)
+    about_folder = (complaint_about_folder(project), complaint_about_links(project, template))
+    refused = [*filter(None, (*map(complaint_about_name, names), *about_folder)), *complaints(answers)]
     if not refused:
         keep_aside(project, answers["_copy_without_render"])
         return 0

@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -409,6 +410,18 @@ class TestFolderInUse:
         assert done.returncode == 1
         assert "already exists" in done.stdout
         assert project.files() == before
+
+    @pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
+    def test_a_link_in_the_way_of_the_template_is_told_and_not_written_through(
+        self, generate: Generate, tmp_path: Path, project: Project
+    ) -> None:
+        shutil.move(project.path / "api", tmp_path / "elsewhere")
+        (project.path / "api").symlink_to(tmp_path / "elsewhere")
+        (project.path / "data/link").symlink_to(tmp_path / "elsewhere")
+        done = generate("-f")
+        assert done.returncode == 1
+        assert "\napi\n  It is in the way as a link" in done.stderr
+        assert (tmp_path / "elsewhere/main.py").read_text(encoding="utf-8") == self.MINE
 
     def test_overwriting_touches_no_file_but_the_templates(
         self, generate: Generate, bake: Bake, project: Project
