@@ -104,6 +104,10 @@ PROBE_SECONDS = 10.0
 HEARTBEAT_SECONDS = 15.0
 GRACE_SECONDS = 3.0
 TICK_SECONDS = 0.1
+
+# How a command ends that meets SIGHUP, SIGINT or SIGTERM: Ctrl-C reaches one that has just begun, before its own session.
+INTERRUPTED = (-1, -2, -15)
+
 TELLING_LINES = 4
 LONGEST_LINE = 300
 NOISE = re.compile(r"(>>> )?\d+ \||sha256:\w+$|Ignoring ")
@@ -480,6 +484,9 @@ class Work:
                 message = f"no answer within {seconds:g} s while {self.doing}"
                 raise SkippedError(message) from error
         self.check()
+        if process.returncode in INTERRUPTED:
+            message = f"interrupted while {self.doing}"
+            raise SkippedError(message)
         if process.returncode:
             raise verdict_on(command, process.returncode, output)
         return output
@@ -724,13 +731,18 @@ class Attempt:
     """A proof at work in its own thread."""
 
     def __init__(self, proof: Proof, project: Path, seconds: float, say: Say) -> None:
-        """Begin at once."""
+        """Prepare it."""
         self.step = proof.step
         self.work = Work(project, seconds, lambda text: say(f"{proof.step}: {text}"), proof.repeat)
         self.verdict = ""
         # A thread whose `join` was interrupted counts as ended, running or not, so this tells it instead.
         self.ended = threading.Event()
-        threading.Thread(target=self._try, args=(proof,), daemon=True).start()
+        self._thread = threading.Thread(target=self._try, args=(proof,), daemon=True)
+
+    def begin(self) -> None:
+        """Begin, unless it has begun."""
+        if self._thread.ident is None:
+            self._thread.start()
 
     def _try(self, proof: Proof) -> None:
         self.verdict = verdict_of(lambda: proof.prove(self.work))
@@ -743,9 +755,10 @@ class Attempt:
 
 def prove_all(proofs: Sequence[Proof], project: Path, seconds: float, say: Say) -> list[Outcome]:
     """Try all proofs side by side, and show that they are alive."""
-    attempts: list[Attempt] = []
+    attempts = [Attempt(proof, project, seconds, say) for proof in proofs]
     try:
-        attempts.extend(Attempt(proof, project, seconds, say) for proof in proofs)
+        for attempt in attempts:
+            attempt.begin()
         began = shown = time.monotonic()
         while not all(attempt.ended.wait(TICK_SECONDS) for attempt in attempts):
             if time.monotonic() - shown >= HEARTBEAT_SECONDS:
@@ -759,6 +772,7 @@ def prove_all(proofs: Sequence[Proof], project: Path, seconds: float, say: Say) 
         for attempt in attempts:
             attempt.work.stop(f"interrupted while {attempt.work.doing}")
         for attempt in attempts:
+            attempt.begin()  # what had not begun ends at once, and tells so
             attempt.ended.wait(PROBE_SECONDS)
     return [attempt.outcome() for attempt in attempts]
 

@@ -475,6 +475,12 @@ class TestCommands:
         with pytest.raises(post.SkippedError, match="interrupted"):
             work.run(sys.executable, "-c", "")
 
+    @pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
+    @pytest.mark.parametrize("sign", ["HUP", "INT", "TERM"])
+    def test_a_command_that_ctrl_c_reaches_first_was_interrupted(self, post: ModuleType, work: Work, sign: str) -> None:
+        with pytest.raises(post.SkippedError, match="interrupted while starting"):
+            work.run("sh", "-c", f"kill -{sign} $$")
+
     @pytest.mark.parametrize(
         ("output", "reason"),
         [
@@ -523,6 +529,28 @@ class TestProofs:
         ]
         assert "one: meeting the other ..." in said
         assert "two: meeting the other, for 0 s so far ..." in said
+
+    def test_a_proof_that_has_not_begun_at_ctrl_c_is_told_too(
+        self, post: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        begin = threading.Thread.start
+
+        def begin_and_be_interrupted(thread: threading.Thread) -> None:
+            monkeypatch.setattr(threading.Thread, "start", begin)
+            begin(thread)
+            raise KeyboardInterrupt
+
+        def prove(work: Work) -> None:
+            work.run(sys.executable, "-c", "import time; time.sleep(60)")
+
+        monkeypatch.setattr(post, "on_interrupts", lambda _: None)
+        monkeypatch.setattr(threading.Thread, "start", begin_and_be_interrupted)
+        proofs = [post.Proof("one", "repeat one", prove), post.Proof("two", "repeat two", prove)]
+        outcomes = post.prove_all(proofs, tmp_path, 60, lambda _: None)
+        assert [(outcome.step, outcome.verdict) for outcome in outcomes] == [
+            ("one", "skipped: interrupted while starting"),
+            ("two", "skipped: interrupted while starting"),
+        ]
 
     @pytest.mark.parametrize(
         ("error", "verdict"),
