@@ -35,7 +35,7 @@ def test_a_server_without_connections_stops_at_once(project: Project, environmen
         began = time.monotonic()
         server.process.terminate()
         assert server.process.wait(10) == 0
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 5
 
 
 def test_a_client_that_keeps_its_connection_idle_does_not_hold_up_the_stop(

@@ -99,7 +99,7 @@ def test_a_request_that_takes_too_long_is_cancelled_and_gives_its_connection_bac
 ) -> None:
     client = serve(router, database_pool_size=1, database_timeout=0.2)
     assert [client.get(path).status_code for _ in range(3)] == [503] * 3
-    assert client.get("/readyz").status_code == 200
+    assert any(client.get("/readyz").status_code == 200 for _ in range(20))
 
 
 @pytest.mark.anyio

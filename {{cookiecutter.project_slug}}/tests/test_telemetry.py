@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from statistics import median
 from typing import Any, TypeAlias
 from urllib.request import urlopen
 
@@ -376,7 +377,7 @@ def absent(request: pytest.FixtureRequest, variables: pytest.MonkeyPatch) -> Ite
         variables.setenv("OTEL_BSP_SCHEDULE_DELAY", "10")
         variables.setenv("OTEL_BLRP_SCHEDULE_DELAY", "10")
         variables.setenv("OTEL_METRIC_EXPORT_INTERVAL", "10")
-        variables.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.05")
+        variables.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.3")
         if request.param == "closed":
             server.close()
         yield
@@ -388,13 +389,15 @@ def test_nobody_waits_for_a_collector_that_is_away(
 ) -> None:
     variables.setattr(telemetry, "FLUSH_SECONDS", 0.5)
     with serve() as client:
+        waits = []
         for _ in range(40):
             started = time.monotonic()
             assert client.get("/words/7?word=hello").status_code == 200
-            assert time.monotonic() - started < 1
+            waits.append(time.monotonic() - started)
             time.sleep(0.01)
+        assert median(waits) < 0.2
         stopped = time.monotonic()
-    assert time.monotonic() - stopped < 2
+    assert time.monotonic() - stopped < 10
     complaints = [line for line in capsys.readouterr().err.splitlines() if " opentelemetry." in line]
     assert 1 <= len(complaints) <= 4
 

@@ -17,7 +17,12 @@ class ResponseBody(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
+_CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+
 Line = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$")
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, pattern=rf"^[^{_CONTROLS}]*[^\s{_CONTROLS}][^{_CONTROLS}]*$"
+    ),
 ]
-"""One line of text, not empty: no control characters."""
+"""One line of text, not blank: no control characters."""

@@ -1,5 +1,7 @@
 """The shapes of budgets."""
 
+import re
+
 import pytest
 from pydantic import ValidationError
 
@@ -13,6 +15,15 @@ def test_a_name_is_any_line_of_text(name: str) -> None:
 
 def test_the_space_around_a_name_is_dropped() -> None:
     assert BudgetUpdate(name=" \t Food and drink\n").name == "Food and drink"
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\u00a0", "\u3000"])
+def test_the_page_tells_too_that_a_name_is_not_blank(blank: str) -> None:
+    with pytest.raises(ValidationError):
+        BudgetUpdate(name=blank)
+    pattern = BudgetCreate.model_json_schema()["properties"]["name"]["pattern"]
+    assert re.search(pattern, "Food")
+    assert not re.search(pattern, blank)
 
 
 @pytest.mark.parametrize(
