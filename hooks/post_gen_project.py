@@ -543,14 +543,20 @@ def pyenv_pythons(minor: int, environ: Mapping[str, str]) -> list[str]:
     return sorted(map(str, found), key=lambda path: [int(number) for number in re.findall(r"\d+", path)], reverse=True)
 
 
+def found_on_path(name: str) -> Iterator[tuple[str, ...]]:
+    """Yield the programs of this name in all folders of the PATH."""
+    found = (shutil.which(name, path=folder) for folder in os.get_exec_path())
+    yield from ((path,) for path in found if path)
+
+
 def candidates(work: Work, minor: int) -> Iterator[tuple[str, ...]]:
-    """Yield the commands that may lead to this Python, the likeliest first."""
-    for name in (f"python3.{minor}", "python3", "python"):
-        found = (shutil.which(name, path=folder) for folder in os.get_exec_path())
-        yield from ((path,) for path in found if path)
+    """Yield the commands that may lead to this Python: those that name it before those that may be any."""
+    yield from found_on_path(f"python3.{minor}")
     if os.name == "nt" and (launcher := shutil.which("py")):
         yield (launcher, f"-3.{minor}")
     yield from ((path,) for path in pyenv_pythons(minor, os.environ))
+    yield from found_on_path("python3")
+    yield from found_on_path("python")
     yield (sys.executable,)
     if uv := shutil.which("uv"):
         with suppress(SkippedError, FailedError):
@@ -596,6 +602,15 @@ def default_venv_command(version: str, *, with_uv: bool, system: str = os.name) 
     return venv_command(typed, with_uv=with_uv, system=system)
 
 
+def run_uv(work: Work, uv: str, *arguments: str) -> None:
+    """Run uv with what it has cached; only where that is not enough, it asks the package index."""
+    try:
+        work.run(uv, *arguments, "--offline")
+    except (SkippedError, FailedError):
+        work.check()
+        work.run(uv, *arguments)
+
+
 def make_venv(work: Work, uv: str | None, asked: int) -> None:
     """Make an empty virtual environment with the Python asked for, or with the nearest."""
     work.announce(f"looking for Python 3.{asked}")
@@ -605,7 +620,8 @@ def make_venv(work: Work, uv: str | None, asked: int) -> None:
     work.repeat = venv_command(quoted(interpreter.path) if uv else interpreter.typed, with_uv=bool(uv))
     work.announce(f"making {VENV}/ with {interpreter.path}")
     if uv:
-        work.run(uv, "venv", "--seed", "--no-python-downloads", "--python", interpreter.path, VENV)
+        create = ("venv", "--seed", "--allow-existing", "--no-python-downloads")
+        run_uv(work, uv, *create, "--python", interpreter.path, VENV)
     else:
         work.run(interpreter.path, "-m", "venv", VENV)
 
@@ -613,8 +629,11 @@ def make_venv(work: Work, uv: str | None, asked: int) -> None:
 def install_requirements(work: Work, uv: str | None, python: str) -> None:
     """Install the locked requirements, those for development included, and leave the stamp that `make` looks for."""
     work.announce(f"installing {LOCKS[-1]} with {'uv' if uv else 'pip'}")
-    tool = (uv, "pip", "install", "--python", python) if uv else (python, "-m", "pip", "install")
-    work.run(*tool, "--require-hashes", "-r", LOCKS[-1])
+    locked = ("--require-hashes", "-r", LOCKS[-1])
+    if uv:
+        run_uv(work, uv, "pip", "install", "--python", python, *locked)
+    else:
+        work.run(python, "-m", "pip", "install", *locked)
     (work.project / VENV / STAMP).touch()
 
 
@@ -637,7 +656,7 @@ def prove_venv(work: Work, asked: int) -> None:
             shutil.rmtree(folder, ignore_errors=True)
             raise
     work.announce(f"importing api.main in {VENV}/")
-    work.run(python, "-B", "-c", IMPORT)
+    work.run(python, "-c", IMPORT)
 
 
 def prove_image(work: Work, image: str) -> None:

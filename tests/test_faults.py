@@ -267,6 +267,21 @@ class TestVenv:
 
     @pytest.mark.slow
     @needs_uv
+    def test_nothing_is_fetched_or_compiled_twice(
+        self, generate: Generate, tools: Tools, finished: Project, tmp_path: Path
+    ) -> None:
+        python = (finished.path / "venv" / "bin" / "python").resolve()
+        log = tmp_path / "log"
+        env = tools(uv=f'echo "$*" >> {log}\nexec {UV} "$@"', python3=str(python))
+        done = generate(NO_DOCKER, env=env | {"PYTHONDONTWRITEBYTECODE": "", "UV_COMPILE_BYTECODE": ""})
+        assert "  venv     ok" in done.stdout
+        asked = [line for line in log.read_text(encoding="utf-8").splitlines() if line.startswith(("venv", "pip"))]
+        assert asked
+        assert all(line.endswith(" --offline") for line in asked)
+        assert [*(assert_kept(tmp_path).path / "api" / "__pycache__").glob("main.*.pyc")]
+
+    @pytest.mark.slow
+    @needs_uv
     def test_a_wrong_hash_has_failed(
         self, generate: Generate, tools: Tools, edited: Callable[..., Path], tmp_path: Path
     ) -> None:

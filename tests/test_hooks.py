@@ -11,6 +11,7 @@ import textwrap
 import threading
 import time
 import tomllib
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -609,6 +610,20 @@ class TestInterpreter:
             python.touch()
         found = post.pyenv_pythons(13, {"PYENV_ROOT": str(tmp_path), "HOME": "/nowhere"})
         assert [Path(path).parts[-3] for path in found] == ["3.13.10", "3.13.9"]
+
+    @pytest.mark.skipif(os.name == "nt", reason="pyenv-win has another layout")
+    def test_a_python_that_may_be_any_is_asked_after_those_of_that_name(
+        self, post: ModuleType, work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        names = ["b/python3.13", "pyenv/versions/3.13.0/bin/python", "a/python3", "a/python"]
+        for name in names:
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).touch(mode=0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path / 'a'}:{tmp_path / 'b'}")
+        monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
+        monkeypatch.setenv("HOME", "/nowhere")
+        found = [Path(command[0]) for command in islice(post.candidates(work, 13), len(names))]
+        assert [path.relative_to(tmp_path).as_posix() for path in found] == names
 
 
 class TestWords:
