@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 # The questions and the answer: make project, or make project args="--no-input project_name=Shop -o .."
 project: .venv/.installed
-	$(BIN)/cookiecutter . $(args)
+	$(BIN)/cookiecutter "$(CURDIR)" $(args)
 
 # Everything; args="-m 'not slow'" leaves the slow storeys out.
 test: .venv/.installed

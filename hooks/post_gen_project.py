@@ -1,4 +1,4 @@
-"""Take away what was declined, write `.env`, prove that the backend installs and builds, and say what to type next."""
+"""Take away what was declined, write `.env`, record the template, prove that all works, and say what to type next."""
 
 import sys
 
@@ -89,6 +89,9 @@ LOCKS = ("requirements.txt", "requirements-dev.txt")
 CACHES = frozenset(("__pycache__", ".import_linter_cache", ".mypy_cache", ".pytest_cache", ".ruff_cache"))
 UNFINISHED = "UNFINISHED"
 NOT_OURS = (".git", ".venv", VENV, UNFINISHED)
+RECORD = ".cruft.json"
+PLACES = ("_output_dir", "_repo_dir", "_checkout")
+READ_BY_COOKIECUTTER = ("cookiecutter.json", "hooks", "{{cookiecutter.project_slug}}")
 
 IMPORT = "import api.main"
 MINORS = range(11, 21)
@@ -190,6 +193,11 @@ def declined_files(answers: Answers) -> list[str]:
     return [name for option, names in OPTION_FILES.items() if not holds(option, answers) for name in names]
 
 
+def told_to_skip(project: Path) -> bool:
+    """Whether cookiecutter left alone what was there before; see `keep_aside` in the hook before."""
+    return (project / UNFINISHED / "yours").is_dir() and not (project / UNFINISHED / "README.md").stat().st_size
+
+
 def put_back(project: Path) -> int:
     """Give back what cookiecutter copied over although it was told to skip it, and tell when it began to write.
 
@@ -200,7 +208,7 @@ def put_back(project: Path) -> int:
     if not yours.is_dir():
         return 0
     began = yours.stat().st_mtime_ns
-    if not (project / UNFINISHED / "README.md").stat().st_size:
+    if told_to_skip(project):
         for path in yours.rglob("*"):
             if path.is_file():
                 shutil.copy2(path, project / path.relative_to(yours))
@@ -384,6 +392,78 @@ class SkippedError(Exception):
 
 class FailedError(Exception):
     """A proof ran and said no."""
+
+
+def ask_git(checkout: Path, *question: str) -> str:
+    """Ask about a checkout, which stays as it is; what can't be answered is empty."""
+    command = ("git", "--no-optional-locks", "-C", str(checkout), *question)
+    try:
+        done = subprocess.run(
+            command,
+            env=child_environment(os.environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            timeout=PROBE_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        message = f"git does not answer: {error}"
+        raise SkippedError(message) from error
+    return "" if done.returncode else done.stdout.strip()
+
+
+def address_of(checkout: Path, template: str) -> str:
+    """Find where others get the checkout, without credentials. A path of this machine is no address, unless typed as one."""
+    # As it was configured: `git remote get-url` applies `insteadOf`, where people keep mirrors and tokens.
+    address = re.sub(r"^(https?://)[^/]*@", r"\1", ask_git(checkout, "config", "--get", "remote.origin.url"))
+    is_path = not re.match(r"[\w+.-]+://|[^/\\:]{2,}:", address)
+    if is_path or (address.startswith("file://") and "://" not in template):
+        message = "the template has no address where others find it"
+        raise SkippedError(message)
+    return address
+
+
+def obstacle_to_updates(checkout: Path) -> str | None:
+    """Tell why others would not find the very template that was rendered, if they would not."""
+    if not checkout.is_absolute():
+        return "the template was named by a relative path"
+    if not ask_git(checkout, "ls-files", "cookiecutter.json"):
+        return "the template is not kept in git"
+    if ask_git(checkout, "status", "--porcelain", "--", *READ_BY_COOKIECUTTER):
+        return "the template has changes that are not committed"
+    if not ask_git(checkout, "for-each-ref", "--count=1", "--contains=HEAD", "refs/remotes", "refs/tags"):
+        return "the template's commit was not pushed"
+    return None
+
+
+def record_of(answers: Answers) -> dict[str, object]:
+    """Tell what cruft needs to update the project: where the template is, which version of it, and the answers."""
+    template, checkout = str(answers.get("_template")), Path(str(answers.get("_repo_dir", "")))
+    if obstacle := obstacle_to_updates(checkout):
+        raise SkippedError(obstacle)
+    address, commit = address_of(checkout, template), ask_git(checkout, "rev-parse", "HEAD")
+    context = {name: value for name, value in answers.items() if name not in PLACES}
+    return {
+        "template": address,
+        "commit": commit,
+        "checkout": answers.get("_checkout"),
+        "context": {"cookiecutter": {**context, "_template": address, "_commit": commit}},
+        "directory": ask_git(checkout, "rev-parse", "--show-prefix").rstrip("/") or None,
+    }
+
+
+def record(answers: Answers, project: Path) -> str:
+    """Write what `cruft create` would have written, in ASCII, since cruft reads it in the encoding of the locale."""
+    path = project / RECORD
+    if "_commit" in answers:
+        return "ok (by cruft)"
+    if path.exists() and told_to_skip(project):
+        return "ok (yours stays as it was)"
+    text = json.dumps(record_of(answers), indent=2) + "\n"
+    path.write_text(text, encoding="ascii", newline="\n")
+    return "ok (cruft can update the project)"
 
 
 def telling_lines(output: str) -> str:
@@ -870,6 +950,7 @@ def cruft_scratch(answers: Answers, project: Path) -> bool:
 def finish(answers: Answers, project: Path, environ: Mapping[str, str]) -> int:
     """Do all steps; the exit status tells whether `BACKEND_STRICT` asks cookiecutter to fail."""
     say(f"Finishing {answers['project_name']} ...")
+    updates = Outcome("updates", verdict_of(lambda: record(answers, project)), "")
     options = Outcome("options", verdict_of(lambda: prune(project, answers)), f"as {UNFINISHED}/README.md says")
     env = Outcome(".env", verdict_of(lambda: write_env(project)), "")
     outcomes = [
@@ -877,7 +958,7 @@ def finish(answers: Answers, project: Path, environ: Mapping[str, str]) -> int:
         env if env.ok else env._replace(repeat=f"{'copy' if os.name == 'nt' else 'cp'} .env.example .env"),
         *proofs_or_reasons(answers, project, environ, say),
     ]
-    say(summary(answers, outcomes, way_to(project, environ)))
+    say(summary(answers, [updates, *outcomes], way_to(project, environ)))
     if all(outcome.ok for outcome in outcomes) or not is_on(environ.get("BACKEND_STRICT", "")):
         return 0
     say("BACKEND_STRICT is set and not all is ok: cookiecutter now deletes a new project, unless it was given")

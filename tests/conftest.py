@@ -163,14 +163,20 @@ def _quiet_surroundings() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def bake(cookies_session: Cookies) -> Bake:
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The template without its history: nothing is recorded, wherever this repository was cloned from."""
+    return copy_template(tmp_path_factory.mktemp("archive"))
+
+
+@pytest.fixture(scope="session")
+def bake(cookies_session: Cookies, archive: Path) -> Bake:
     """Bake once for each set of answers; tests that write into a project copy it first."""
     baked: dict[tuple[tuple[str, Answer], ...], Project] = {}
 
     def bake(**answers: Answer) -> Project:
         key = tuple(sorted(answers.items()))
         if key not in baked:
-            result = cookies_session.bake(extra_context=answers)
+            result = cookies_session.bake(extra_context=answers, template=str(archive))
             assert result.exit_code == 0, result.exception
             baked[key] = Project(result.project_path)
         return baked[key]
@@ -186,7 +192,7 @@ def copy_template(folder: Path) -> Path:
     return folder
 
 
-def command_line(output: Path, *arguments: str, template: Path = ROOT) -> tuple[str | Path, ...]:
+def command_line(output: Path, *arguments: str, template: Path | str = ROOT) -> tuple[str | Path, ...]:
     """How the template is used by hand; a later option or answer wins over an earlier one."""
     return (sys.executable, "-m", "cookiecutter", "--no-input", "-o", output, template, *arguments)
 
@@ -200,11 +206,11 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def generate(tmp_path: Path, home: Path) -> Generate:
+def generate(tmp_path: Path, home: Path, archive: Path) -> Generate:
     """Run the real command line into `tmp_path`; options and `name=value` answers come as they are typed."""
 
     def generate(
-        *arguments: str, env: Mapping[str, str] | None = None, template: Path = ROOT
+        *arguments: str, env: Mapping[str, str] | None = None, template: Path | str = archive
     ) -> subprocess.CompletedProcess[str]:
         command = command_line(tmp_path, *arguments, template=template)
         return run(command, cwd=tmp_path, env={"COOKIECUTTER_CONFIG": "", "HOME": str(home), **(env or {})})
@@ -244,10 +250,10 @@ def path_with_uv() -> str:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def finished(tmp_path_factory: pytest.TempPathFactory, archive: Path) -> Project:
     """The default project, made by the command line with its virtual environment, by uv."""
     folder = tmp_path_factory.mktemp("finished")
-    command = (tool("cookiecutter"), "--no-input", "-o", folder, ROOT, "check_docker=no")
+    command = (tool("cookiecutter"), "--no-input", "-o", folder, archive, "check_docker=no")
     surroundings = {"BACKEND_SKIP_SETUP": "", "BACKEND_STRICT": "1", "PATH": path_with_uv()}
     done = run(command, cwd=folder, env=surroundings)
     assert done.returncode == 0, done.stdout + done.stderr
