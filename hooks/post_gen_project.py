@@ -739,6 +739,14 @@ def prove_venv(work: Work, asked: int) -> None:
     work.run(python, "-c", IMPORT)
 
 
+def build_secrets(environ: Mapping[str, str]) -> list[str]:
+    """Name what the build may need to reach a private index, not its value; the Dockerfile says what for."""
+    given = [f"id={name},env={name}" for name in ("PIP_INDEX_URL", "HTTPS_PROXY") if environ.get(name)]
+    if certificate := environ.get("PIP_CERT"):
+        given.append(f"id=PIP_CERT,src={certificate}")
+    return [word for secret in given for word in ("--secret", secret)]
+
+
 def prove_image(work: Work, image: str) -> None:
     """Prove that the image builds, and that the application can be imported inside."""
     docker = shutil.which("docker")
@@ -752,7 +760,7 @@ def prove_image(work: Work, image: str) -> None:
         message = f"the Docker engine does not answer: {error}"
         raise SkippedError(message) from error
     work.announce(f"building the image {image}")
-    work.run(docker, *build_command(work, docker), "-t", image, ".")
+    work.run(docker, *build_command(work, docker), *build_secrets(os.environ), "-t", image, ".")
     work.announce("importing api.main in the image")
     container = f"{image}-{secrets.token_hex(4)}"
     options = ("--rm", "--name", container, "--network", "none", "--entrypoint", "python")
@@ -790,7 +798,8 @@ def wanted_proofs(answers: Answers) -> list[Proof]:
         default_venv_command(version, with_uv=shutil.which("uv") is not None),
         lambda work: prove_venv(work, minor),
     )
-    docker = Proof("docker", f"docker build -t {slug} .", lambda work: prove_image(work, slug))
+    build = shlex.join(["docker", "build", *build_secrets(os.environ), "-t", slug, "."])
+    docker = Proof("docker", build, lambda work: prove_image(work, slug))
     return [
         *([venv] if is_on(answers["create_venv"]) else []),
         *([docker] if is_on(answers["check_docker"]) else []),

@@ -179,7 +179,7 @@ class TestAccepted:
                 assert tomllib.loads(files["pyproject.toml"])["project"]["name"] == slug
                 assert {compose["services"]["api"]["image"], metadata["name"]} == {slug}
                 assert compose["services"]["db"]["environment"]["POSTGRES_DB"] == slug.replace("-", "_")
-                assert f"\tdocker build -t {slug} .\n" in files["Makefile"]
+                assert f"\tdocker build $(SECRETS) -t {slug} .\n" in files["Makefile"]
 
         check()
 
@@ -216,6 +216,9 @@ class TestRefused:
             ("project_slug=con", "'con'"),
             ("project_slug=é", r"'\xe9'"),
             ("project_slug=-rf", "'-rf'"),
+            ("base_image=python:3.13 AS x", "'python:3.13 AS x'"),
+            ("base_image=python:3.13-slim{# gone #}", "'python:3.13-slim{# gone #}'"),
+            ("base_image=python:3.11-slim", "'python:3.11-slim'"),
             ("project_slug=../escape", "'../escape'"),
             (f"project_slug={'x' * 51}", f"'{'x' * 51}'"),
         ],
@@ -336,13 +339,15 @@ class TestOtherWays:
         done = generate(self.configured(home, database="mysql"))
         assert "mysql provided for choice variable database, but the choices are" in done.stderr
 
-    def test_a_replay_makes_the_same_project(self, generate: Generate, tmp_path: Path, home: Path) -> None:
+    def test_a_replay_makes_the_same_project(
+        self, generate: Generate, archive: Path, tmp_path: Path, home: Path
+    ) -> None:
         answers = ("project_slug=shop", f"project_name={NASTY[0]}", f"description={NASTY[1]}", "example=no")
         assert generate(*answers).returncode == 0
         (replay,) = home.rglob("*.json")
         for way in (("--replay",), ("--replay-file", replay)):
             output = tmp_path / way[0].strip("-")
-            command = (sys.executable, "-m", "cookiecutter", "-o", output, *way, ROOT)
+            command = (sys.executable, "-m", "cookiecutter", "-o", output, *way, archive)
             done = run(command, cwd=tmp_path, env={"HOME": str(home)})
             assert done.returncode == 0, done.stderr
             assert same(Project(output / "shop"), Project(tmp_path / "shop"))

@@ -62,7 +62,8 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Tools:
             else:
                 (folder / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
                 (folder / name).chmod(0o755)
-        return {"PATH": str(folder), "BACKEND_SKIP_SETUP": "", "UV_CACHE_DIR": CACHE, "PYENV_ROOT": ""}
+        here = {"PATH": str(folder), "BACKEND_SKIP_SETUP": "", "UV_CACHE_DIR": CACHE, "PYENV_ROOT": ""}
+        return here | dict.fromkeys(("PIP_INDEX_URL", "PIP_CERT", "HTTPS_PROXY"), "")
 
     return tools
 

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import stat
+import string
 import sys
 import textwrap
 import threading
@@ -33,6 +34,7 @@ GOOD = {
     "project_slug": "shop",
     "description": "Sells things.",
     "python_version": "3.13",
+    "base_image": "python:3.13-slim",
     "database": "postgresql",
     "example": True,
     "auth": True,
@@ -75,7 +77,7 @@ class TestContext:
 
     def test_the_validator_knows_every_question(self, pre: ModuleType) -> None:
         public = {name for name in QUESTIONS if not name.startswith("_")}
-        assert public == {*pre.TEXTS, "project_slug", *pre.CHOICES, *pre.SWITCHES}
+        assert public == {*pre.TEXTS, "project_slug", "base_image", *pre.CHOICES, *pre.SWITCHES}
         assert {name: tuple(QUESTIONS[name]) for name in pre.CHOICES} == pre.CHOICES
         assert all(isinstance(QUESTIONS[name], bool) for name in pre.SWITCHES)
 
@@ -169,6 +171,62 @@ class TestValidation:
     def test_a_suggested_slug_is_accepted(self, pre: ModuleType, text: str) -> None:
         assert pre.complaint_about_slug(pre.suggested_slug(text)) is None
 
+    @pytest.mark.parametrize(
+        "image",
+        [
+            "python:3.13-slim",
+            "python:3.13",
+            "python:3",
+            "docker.io/library/python:3.13.2-slim-trixie",
+            f"python:3.13-slim@sha256:{'0' * 64}",
+            f"localhost:5000/team_a/base--image@sha256:{'f' * 64}",
+            "registry.access.redhat.com/ubi9/python-312:1.7",
+            "Registry.example.com/python-3.12:latest",
+        ],
+    )
+    def test_an_image_with_a_tag_or_a_digest_is_a_base(self, pre: ModuleType, image: str) -> None:
+        assert pre.complaint_about_image(image, "3.13") is None
+
+    @pytest.mark.parametrize(
+        "image",
+        [
+            "",
+            "python",
+            "scratch",
+            "python:",
+            "Python:3.13",
+            "python:3.13 AS evil",
+            "python:3.13\nRUN id",
+            "python:3.13-slim\n",
+            "--platform=x python:3.13",
+            "$IMAGE:1",
+            "python:$(id)",
+            "a//b:1",
+            "/python:3.13",
+            "https://registry/python:3.13",
+            'python:3.13"',
+            "python:3.13 # x",
+            "python:é",
+            "python@sha256:0",
+            f"{'x' * 255}:1",
+            None,
+            3.13,
+        ],
+    )
+    def test_other_bases_are_refused(self, pre: ModuleType, image: object) -> None:
+        complaint = pre.complaint_about_image(image, "3.13")
+        assert complaint.startswith("base_image = ")
+        assert complaint.endswith("\n  Try: python:3.13-slim")
+
+    @pytest.mark.parametrize("image", ["python:3.12-slim", "docker.io/library/python:3.14", "mirror:5000/python:3.1-x"])
+    def test_a_base_has_the_python_that_was_asked_for(self, pre: ModuleType, image: str) -> None:
+        assert "and python_version is 3.13." in pre.complaint_about_image(image, "3.13")
+
+    @given(data=st.data())
+    def test_an_accepted_base_is_one_word_that_no_format_quotes(self, pre: ModuleType, data: st.DataObject) -> None:
+        image = data.draw(st.from_regex(pre.IMAGE, fullmatch=True))
+        assert set(image) <= {*string.ascii_letters, *string.digits, *"._:/@-"}
+
     @pytest.mark.parametrize("value", [True, False, "yes", "no", "True", "OFF", "1", "0"])
     def test_the_words_for_yes_and_no_are_booleans(self, pre: ModuleType, value: object) -> None:
         assert pre.complaint_about_switch("example", value) is None
@@ -181,6 +239,7 @@ class TestValidation:
         bad = dict.fromkeys(GOOD, "{{")
         assert [complaint.split(" = ")[0] for complaint in pre.complaints(bad)] == [
             *("project_name", "description", "project_slug", "python_version", "database", "ci"),
+            "base_image",
             *("example", "auth", "telemetry", "kubernetes", "create_venv", "check_docker"),
         ]
 
