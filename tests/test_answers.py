@@ -179,7 +179,7 @@ class TestAccepted:
                 assert tomllib.loads(files["pyproject.toml"])["project"]["name"] == slug
                 assert {compose["services"]["api"]["image"], metadata["name"]} == {slug}
                 assert compose["services"]["db"]["environment"]["POSTGRES_DB"] == slug.replace("-", "_")
-                assert f"\tdocker build $(SECRETS) -t {slug} .\n" in files["Makefile"]
+                assert f"\n\t    -t {slug} .\n" in files["Makefile"]
 
         check()
 

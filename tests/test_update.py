@@ -30,9 +30,9 @@ SINCE_EARLIER = {
     },
     "api/main.py": {"    app.add_middleware(BodyLimit)\n": "", "import BodyLimit\n": "import BodyLimit as BodyLimit\n"},
     "compose.yaml": {"      retries: 60\n": "      retries: 30\n"},
-    "pyproject.toml": {'    "sqlalchemy[asyncio]>=2.1.9",\n': '    "sqlalchemy[asyncio]>=2.0.40",\n'},
-    "requirements.txt": {"\nsqlalchemy==2.1": "\nsqlalchemy==2.0"},
-    "requirements-dev.txt": {"\nsqlalchemy==2.1": "\nsqlalchemy==2.0"},
+    "pyproject.toml": {'"sqlalchemy[asyncio]>=': '"sqlalchemy[asyncio]>1,>='},
+    "requirements.txt": {"\nsqlalchemy==": "\nsqlalchemy==1."},
+    "requirements-dev.txt": {"\nsqlalchemy==": "\nsqlalchemy==1."},
 }
 RENAMED_SINCE = {"tests/test_pagination.py": "tests/test_pages.py"}
 
@@ -187,6 +187,8 @@ def upstream(tmp_path_factory: pytest.TempPathFactory) -> Upstream:
     repository = folder / "team" / "cookiecutter-backend.git"
     config = folder / "gitconfig"
     config.write_text(f'[url "{folder.as_uri()}/"]\n\tinsteadOf = https://git.example.com/\n', encoding="utf-8")
+    with config.open("a", encoding="utf-8") as file:
+        file.write("[user]\n\tname = Ada\n\temail = ada@example.com\n")
     if (ROOT / ".git").exists():
         git(folder, "clone", "--quiet", str(ROOT), str(repository))
     else:
@@ -213,6 +215,11 @@ def fresh(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Calla
         return upstream.make("cookiecutter", tmp_path_factory.mktemp("fresh"), **answers)
 
     return fresh
+
+
+def blocks(name: str) -> list[str]:
+    """Give the blocks of shell commands on a page of this repository, as they stand there."""
+    return re.findall(r"^```bash\n(.*?)^```", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
 def record(project: Project) -> dict[str, object]:
@@ -442,3 +449,69 @@ def test_options_are_switched_on_and_off_later(
     for answers in (*PAIRWISE[1:], PAIRWISE[0]):
         upstream.update(project, **answers)
         assert without_git(project) == without_git(fresh(**answers))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the commands are those of a Unix shell")
+class TestTeams:
+    """The page for teams, as it stands; `test_index.py` runs its commands for places without a network."""
+
+    PAGE = "docs/teams.md"
+
+    @pytest.fixture
+    def surroundings(self, upstream: Upstream) -> dict[str, str]:
+        """Have the tools on the PATH."""
+        return {**upstream.env, "PATH": f"{tool('cruft').parent}{os.pathsep}{os.environ['PATH']}"}
+
+    def test_defaults_of_a_team_are_those_of_its_projects(
+        self, upstream: Upstream, surroundings: dict[str, str], tmp_path: Path
+    ) -> None:
+        page = (ROOT / self.PAGE).read_text(encoding="utf-8")
+        (config,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+        (tmp_path / "team.yaml").write_text(config, encoding="utf-8")
+        (command,) = (block for block in blocks(self.PAGE) if "cookiecutter team:" in block)
+        done = subprocess.run(
+            ["bash", "-ec", command],
+            cwd=tmp_path,
+            env={**os.environ, **surroundings, "COOKIECUTTER_CONFIG": str(tmp_path / "team.yaml")},
+            input="\n" * 20,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        project = Project(tmp_path / "shop")
+        assert project.text("Dockerfile").startswith("FROM registry.example.com/mirror/python:3.12-slim AS base\n")
+        assert '  image: "registry.example.com/mirror/python:3.12-slim"\n' in project.text(".gitlab-ci.yml")
+        assert project.has("api/dependencies/telemetry.py")
+        assert record(project)["template"] == ADDRESS
+        assert upstream.cruft(project, "diff", "--exit-code").stdout == ""
+
+    def test_an_update_is_proposed_to_many_projects(
+        self, upstream: Upstream, surroundings: dict[str, str], tmp_path: Path
+    ) -> None:
+        shutil.copytree(ROOT / "docs", tmp_path / "docs")
+        behind = upstream.make("cookiecutter", tmp_path / "behind", EARLIER)
+        git(tmp_path, "clone", "--quiet", "--bare", str(behind.path), "behind.git")
+        edit(behind.path, {"compose.yaml": {"retries: 30": "retries: 90"}})
+        commit(behind.path, "Wait longer")
+        git(tmp_path, "clone", "--quiet", "--bare", str(behind.path), "busy.git")
+        current = upstream.make("cookiecutter", tmp_path / "current")
+        git(tmp_path, "clone", "--quiet", "--bare", str(current.path), "current.git")
+        addresses = [str(tmp_path / name) for name in ("behind.git", "busy.git", "current.git", "nowhere.git")]
+        (tmp_path / "projects.txt").write_text("\n".join([*addresses, ""]), encoding="utf-8")
+
+        (command,) = (block for block in blocks(self.PAGE) if "rollout.sh" in block)
+        branch = f"template-{upstream.commits[NOW][:7]}"
+        for proposed in (branch, f"{branch} was there"):
+            done = run(("bash", "-ec", command), cwd=tmp_path, env=surroundings)
+            assert done.returncode == 1
+            told = ["by hand", "up to date", "by hand"]
+            assert done.stdout.splitlines() == [
+                f"{first}: {address}" for first, address in zip([proposed, *told], addresses, strict=True)
+            ]
+
+        changed = git(tmp_path / "behind.git", "diff", "--name-only", f"main..{branch}").split()
+        assert set(SINCE_EARLIER) < set(changed)
+        for name in ("busy.git", "current.git"):
+            assert git(tmp_path / name, "branch", "--format=%(refname:short)") == "main"
