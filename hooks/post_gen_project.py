@@ -1,4 +1,4 @@
-"""Take away what was declined, write `.env`, record the template, prove that all works, and say what to type next."""
+"""Record the template, take away what was declined, write `.env`, prove that all works, and say what to type next."""
 
 import sys
 
@@ -100,7 +100,12 @@ FOREIGN_VARIABLES = (
     *("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONHOME", "PYTHONPATH", "PYTHONSAFEPATH", "__PYVENV_LAUNCHER__"),
     *("PIP_PREFIX", "PIP_TARGET", "PIP_USER", "UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "UV_SYSTEM_PYTHON"),
 )
-OUR_VARIABLES = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PYTHONIOENCODING": "utf-8"}
+OUR_VARIABLES = {
+    "DOCKER_BUILDKIT": "1",
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    "PIP_NO_INPUT": "1",
+    "PYTHONIOENCODING": "utf-8",
+}
 
 PROOF_SECONDS = 900.0
 PROBE_SECONDS = 10.0
@@ -461,6 +466,9 @@ def record(answers: Answers, project: Path) -> str:
         return "ok (by cruft)"
     if path.exists() and told_to_skip(project):
         return "ok (yours stays as it was)"
+    if path.is_symlink():
+        message = f"{RECORD} is a link, and what it leads to would be written over"
+        raise SkippedError(message)
     text = json.dumps(record_of(answers), indent=2) + "\n"
     path.write_text(text, encoding="ascii", newline="\n")
     return "ok (cruft can update the project)"

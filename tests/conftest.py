@@ -159,6 +159,9 @@ def _quiet_surroundings() -> Iterator[None]:
         patch.setenv("BACKEND_SKIP_SETUP", "1")
         patch.setenv("PYTHONDONTWRITEBYTECODE", "1")
         patch.setenv("UV_COMPILE_BYTECODE", "1")
+        # What `make test` was given is not meant for the makes that tests run.
+        for name in ("MAKEFLAGS", "args"):
+            patch.delenv(name, raising=False)
         yield
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from conftest import PAIRWISE, ROOT, TEMPLATE, Answer, Generate, Project, run, tool
 from test_project import readme_blocks, removes_the_example
+from test_secrets import secrets_of
 
 ADDRESS = "https://git.example.com/team/cookiecutter-backend.git"
 RECORD = ".cruft.json"
@@ -170,9 +171,13 @@ class Upstream:
         return project.run(tool("cruft"), *command, env=self.env)
 
     def update(self, project: Project, **answers: Answer) -> None:
-        """Bring a project up to date, without a conflict, and commit it."""
+        """Bring a project up to date."""
         changed = ("--variables-to-update", json.dumps(answers)) if answers else ()
-        done = self.cruft(project, "update", "--skip-apply-ask", *changed)
+        self.accept(project, self.cruft(project, "update", "--skip-apply-ask", *changed))
+
+    @staticmethod
+    def accept(project: Project, done: subprocess.CompletedProcess[str]) -> None:
+        """Commit an update that met no conflict."""
         assert done.returncode == 0, done.stdout + done.stderr
         assert "as clean as possible" in done.stdout, done.stdout + done.stderr
         assert [name for name in project.files() if name.endswith((".rej", ".orig"))] == []
@@ -219,7 +224,7 @@ def fresh(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Calla
 
 def blocks(name: str) -> list[str]:
     """Give the blocks of shell commands on a page of this repository, as they stand there."""
-    return re.findall(r"^```bash\n(.*?)^```", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return re.findall(r"^ *```bash\n(.*?)^ *```", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
 def record(project: Project) -> dict[str, object]:
@@ -252,10 +257,11 @@ class TestRecord:
         done = project.run(tool("cruft"), "check", env={**upstream.env, "LC_ALL": "C", "PYTHONUTF8": "0"})
         assert done.returncode == 0, done.stderr
 
-    def test_nothing_of_this_machine_is_in_it(self, upstream: Upstream, tmp_path: Path) -> None:
-        project = upstream.make("cookiecutter", tmp_path)
-        for place in (tmp_path, upstream.repository, Path.home()):
-            assert str(place) not in project.text(RECORD)
+    @pytest.mark.parametrize("way", WAYS)
+    def test_no_secret_and_nothing_of_this_machine_is_in_it(self, upstream: Upstream, tmp_path: Path, way: str) -> None:
+        project = upstream.make(way, tmp_path)
+        for word in (*secrets_of(project), str(tmp_path), str(upstream.repository), str(Path.home())):
+            assert word not in project.text(RECORD)
 
     @pytest.fixture
     def checkout(self, upstream: Upstream, tmp_path: Path) -> Path:
@@ -291,6 +297,7 @@ class TestRecord:
         assert record(project)["directory"] == "templates"
         assert upstream.cruft(project, "diff", "--exit-code").stdout == ""
 
+    @pytest.mark.skipif(os.name == "nt", reason="the commands are those of a Unix shell")
     @pytest.mark.parametrize(
         ("change", "reason"),
         [
@@ -314,6 +321,7 @@ class TestRecord:
         assert f"  updates  skipped: {reason}\n" in done.stdout
         assert not Project(tmp_path / "budget-api").has(RECORD)
 
+    @pytest.mark.skipif(os.name == "nt", reason="Windows looks for programs elsewhere too")
     def test_where_there_is_no_git_the_project_is_made_all_the_same(
         self, generate: Generate, checkout: Path, tmp_path: Path
     ) -> None:
@@ -334,6 +342,15 @@ class TestRecord:
         assert path.read_text(encoding="utf-8") == "mine"
         generate("-f", template=checkout)
         assert json.loads(path.read_text(encoding="utf-8"))["template"] == ADDRESS
+
+    @pytest.mark.skipif(os.name == "nt", reason="Windows lets few people make links")
+    def test_it_is_not_written_through_a_link(self, generate: Generate, checkout: Path, tmp_path: Path) -> None:
+        (tmp_path / "budget-api").mkdir()
+        (tmp_path / "elsewhere").write_text("mine", encoding="utf-8")
+        (tmp_path / "budget-api" / RECORD).symlink_to(tmp_path / "elsewhere")
+        done = generate("-f", template=checkout)
+        assert "  updates  skipped: .cruft.json is a link, " in done.stdout
+        assert (tmp_path / "elsewhere").read_text(encoding="utf-8") == "mine"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the tools are shell scripts")
@@ -405,7 +422,8 @@ def test_a_project_that_people_work_on_is_updated_without_a_conflict(
         file.write("venv\n")
     work_on(project)
 
-    upstream.update(project)
+    (follow,) = (block for block in readme_blocks(Project(TEMPLATE)) if "cruft" in block)
+    upstream.accept(project, project.run("bash", "-ec", follow, env=upstream.env))
 
     assert set(OWN_FILES) <= set(project.files())
     assert not project.has("api/services/budgets.py")
