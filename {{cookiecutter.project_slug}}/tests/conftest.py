@@ -98,6 +98,15 @@ async def database(migrated: Settings) -> AsyncIterator[Database]:
         yield database
 
 
+@pytest.fixture
+def alembic(migrated: Settings, application: TestClient) -> Iterator[Config]:
+    """What `alembic` on the command line knows; the schema is up to date again afterwards."""
+    yield Config(toml_file=PYPROJECT, attributes={"settings": migrated})
+    upgrade(migrated)
+    assert application.portal is not None
+    application.portal.call(application.app_state["database"].engine.dispose)  # its statements knew the old tables
+
+
 @pytest.fixture(scope="module")
 def serve(migrated: Settings) -> Iterator[Callable[..., TestClient]]:
     """Start an application with routes of a test's own, or with other settings."""

@@ -22,6 +22,12 @@ class Number(ResponseBody):
     n: int
 
 
+class Bill(ResponseBody):
+    """An item with a field that pages have too."""
+
+    total: int
+
+
 numbers = union_all(*(select(literal(n).label("n")) for n in range(25))).subquery()
 QUERY = PagedQuery(select(numbers.c.n).where(numbers.c.n < bindparam("below")).order_by(numbers.c.n.desc()), Number)
 
@@ -69,3 +75,14 @@ def test_a_page_that_cannot_be_is_refused(counter: TestClient, query: str) -> No
     answer = counter.get(f"/numbers/5?{query}")
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["loc"] == ["query", query.partition("=")[0]]
+
+
+def test_an_item_may_have_a_total_of_its_own(serve: Callable[..., TestClient]) -> None:
+    bills = APIRouter()
+
+    @bills.get("/bills")
+    async def list_bills(page: PageDep, session: SessionDep) -> Page[Bill]:
+        return await PagedQuery(select(numbers.c.n.label("total")).order_by(numbers.c.n), Bill).fetch(session, page)
+
+    page = serve(bills).get("/bills?limit=2&offset=5").json()
+    assert (page["items"], page["total"]) == ([{"total": 5}, {"total": 6}], 25)

@@ -18,16 +18,14 @@ class PagedQuery(Generic[Item]):
         self._item = item
         self._total = select(func.count()).select_from(rows.order_by(None).subquery())
         self._page = (
-            rows.add_columns(self._total.scalar_subquery().label("total"))
-            .limit(bindparam("limit"))
-            .offset(bindparam("offset"))
+            rows.add_columns(self._total.scalar_subquery()).limit(bindparam("limit")).offset(bindparam("offset"))
         )
 
     async def fetch(self, session: AsyncSession, page: PageRequest, **parameters: object) -> Page[Item]:
         """Read one page and the total in one statement, in two where the page lies behind the end."""
         rows = (await session.execute(self._page, {**parameters, **page.model_dump()})).all()
         if rows:
-            total = rows[0].total
+            total = rows[0][-1]
         elif page.offset:
             total = await session.scalar(self._total, parameters) or 0
         else:
