@@ -81,6 +81,11 @@ OPTION_FILES: dict[str, tuple[str, ...]] = {
     "kubernetes": ("deploy",),
 }
 
+# What `pyproject.toml` keeps of the answers.
+RECORD = "[tool.cookiecutter-backend]"
+CHOICES = ("python_version", "database", "ci")
+SWITCHES = ("example", "auth", "telemetry", "kubernetes")
+
 ON = ("1", "true", "t", "yes", "y", "on")
 
 VENV = "venv"
@@ -356,6 +361,49 @@ def prune_locks(project: Path) -> None:
             path.write_text(pruned, encoding="utf-8", newline="\n")
 
 
+def template_home(template: str, clone: str, environ: Mapping[str, str]) -> tuple[str, Path]:
+    """Name the template so that it is found again, from wherever, and the folder that it was read from.
+
+    Cookiecutter tells both as they were typed; a template that is used where it lies gets its whole path.
+    """
+    folder = Path(environ.get("PWD", "."), template).absolute()
+    if (folder / "cookiecutter.json").is_file():
+        return os.path.normpath(folder), folder
+    return template, Path(clone)
+
+
+def head_commit(folder: Path) -> str:
+    """Name the commit that is checked out in a folder; nothing where there is none, or no git."""
+    with suppress(OSError, subprocess.SubprocessError):
+        command = ("git", "-C", str(folder), "rev-parse", "--verify", "HEAD")
+        environment = child_environment(os.environ)
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=True, timeout=PROBE_SECONDS
+        )
+        return done.stdout.strip()
+    return ""
+
+
+def record_of(answers: Answers, template: str, commit: str) -> str:
+    """Write where a project comes from, and what it has."""
+    values = {
+        "template": json.dumps(template, ensure_ascii=False),
+        "commit": json.dumps(commit),
+        **{name: json.dumps(answers[name]) for name in CHOICES},
+        **{name: json.dumps(is_on(answers[name])) for name in SWITCHES},
+    }
+    return "".join(f"{line}\n" for line in ["", RECORD, *(f"{name} = {value}" for name, value in values.items())])
+
+
+def record(path: Path, answers: Answers, environ: Mapping[str, str]) -> None:
+    """Tell `make resource` where its template is, and what the project has; of cruft the commit is known."""
+    text = path.read_text(encoding="utf-8")
+    if RECORD not in text:
+        template, folder = template_home(str(answers["_template"]), str(answers.get("_repo_dir", "")), environ)
+        commit = str(answers.get("_commit") or head_commit(folder))
+        path.write_text(text + record_of(answers, template, commit), encoding="utf-8", newline="\n")
+
+
 def prune(project: Path, answers: Answers) -> None:
     """Take away everything that was declined from what cookiecutter has written; all else is the user's."""
     began = put_back(project)
@@ -365,6 +413,8 @@ def prune(project: Path, answers: Answers) -> None:
         prune_file(path, answers)
     if all(project / name in written for name in ("pyproject.toml", *LOCKS)):
         prune_locks(project)
+    if project / "pyproject.toml" in written:
+        record(project / "pyproject.toml", answers, os.environ)
     with suppress(FileNotFoundError):
         shutil.rmtree(project / UNFINISHED)
 

@@ -130,9 +130,9 @@ def run(
     )
 
 
-def load_hook(name: str) -> ModuleType:
+def load_hook(name: str, folder: str = "hooks") -> ModuleType:
     """Import a hook as it lies in the repository, unrendered."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "hooks" / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, ROOT / folder / f"{name}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -282,6 +282,25 @@ def postgresql_server() -> Iterator[PostgreSQL]:
 def postgresql(postgresql_server: PostgreSQL) -> str:
     """The URL of an empty database."""
     return postgresql_server.create_database()
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Mount file systems in memory, which only root may do."""
+    folders: list[Path] = []
+
+    def mounted(options: str) -> Path:
+        folder = tmp_path / f"mounted-{len(folders)}"
+        folder.mkdir()
+        done = run(("mount", "-t", "tmpfs", "-o", options, "tmpfs", folder), cwd=tmp_path)
+        if done.returncode:
+            pytest.skip(f"nothing can be mounted: {done.stderr.strip()}")
+        folders.append(folder)
+        return folder
+
+    yield mounted
+    for folder in folders:
+        run(("umount", "-l", folder), cwd=tmp_path)
 
 
 def assert_gone(pid_file: Path) -> None:

@@ -398,7 +398,14 @@ class TestFolderInUse:
     """A folder that holds files of the user's already."""
 
     OTHERS = (".env", "venv/mine", "deploy/mine.yaml", "api/services/mine.py", "notes.md", "data/__pycache__/mine")
-    SHARED = ("README.md", "api/main.py", "requirements.txt", ".gitlab-ci.yml", "api/services/auth.py")
+    SHARED = (
+        "README.md",
+        "api/main.py",
+        "pyproject.toml",
+        "requirements.txt",
+        ".gitlab-ci.yml",
+        "api/services/auth.py",
+    )
     MINE = "mine  # option: auth\n<!-- option: nowhere -->\n"
 
     @pytest.fixture
@@ -453,7 +460,7 @@ class TestFolderInUse:
         assert project.run("git", "fsck", "--strict").returncode == 0
         assert project.has("api/routers/budgets.py")
         assert not project.has("api/routers/auth.py")
-        assert "# option:" not in project.text("pyproject.toml")
+        assert "# option:" not in project.text("compose.yaml")
         assert not project.has("UNFINISHED")
 
     def test_a_refusal_leaves_it_as_it_was(self, generate: Generate, project: Project) -> None:

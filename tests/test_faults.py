@@ -95,25 +95,6 @@ def edited(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[
     return edited
 
 
-@pytest.fixture
-def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """Mount file systems in memory, which only root may do."""
-    folders: list[Path] = []
-
-    def mounted(options: str) -> Path:
-        folder = tmp_path / f"mounted-{len(folders)}"
-        folder.mkdir()
-        done = run(("mount", "-t", "tmpfs", "-o", options, "tmpfs", folder), cwd=tmp_path)
-        if done.returncode:
-            pytest.skip(f"nothing can be mounted: {done.stderr.strip()}")
-        folders.append(folder)
-        return folder
-
-    yield mounted
-    for folder in folders:
-        run(("umount", "-l", folder), cwd=tmp_path)
-
-
 class TestDocker:
     """An engine that is missing, dead, silent or slow, and an image that does not build."""
 

@@ -27,7 +27,7 @@ from conftest import PAIRWISE, ROOT, TEMPLATE, Answer, Bake, Project, assert_gon
 # Hooks are imported from where they lie, so their classes are unknown to the type checker.
 Work = Any
 
-HOOKS = sorted((ROOT / "hooks").glob("*.py"))
+HOOKS = [*sorted((ROOT / "hooks").glob("*.py")), ROOT / "resource/hooks/post_gen_project.py"]
 QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 GOOD = {
     "project_name": "Shop",
@@ -755,3 +755,32 @@ class TestCruft:
         assert post.cruft_scratch({"_commit": "abc"}, tmp_path / "tmpab12_xyz" / "shop")
         assert not post.cruft_scratch({}, tmp_path / "tmpab12_xyz" / "shop")
         assert not post.cruft_scratch({"_commit": "abc"}, tmp_path / "shop")
+
+
+class TestOrigin:
+    """Where a project comes from."""
+
+    @pytest.mark.parametrize("typed", [".", "../template", "{}"])
+    def test_a_template_that_lies_here_is_known_by_its_whole_path(
+        self, post: ModuleType, tmp_path: Path, typed: str
+    ) -> None:
+        template = tmp_path / "template"
+        template.mkdir()
+        (template / "cookiecutter.json").touch()
+        typed = typed.format(template)
+        assert post.template_home(typed, typed, {"PWD": str(template)})[0] == str(template)
+
+    def test_any_other_template_is_known_as_it_was_typed(self, post: ModuleType, tmp_path: Path) -> None:
+        typed, clone = "gh:somebody/cookiecutter-backend", str(tmp_path / "clone")
+        assert post.template_home(typed, clone, {"PWD": str(tmp_path)}) == (typed, Path(clone))
+
+    def test_a_folder_without_commits_has_none(self, post: ModuleType, tmp_path: Path) -> None:
+        assert post.head_commit(tmp_path / "missing") == ""
+
+    def test_what_is_recorded_is_recorded_once(self, post: ModuleType, tmp_path: Path) -> None:
+        path = tmp_path / "pyproject.toml"
+        path.touch()
+        for template in ('C:\\a "b"', "another"):
+            post.record(path, {**GOOD, "_template": template, "_commit": "abc"}, {})
+        record = tomllib.loads(path.read_text("utf-8"))["tool"]["cookiecutter-backend"]
+        assert (record["template"], record["commit"], record["auth"]) == ('C:\\a "b"', "abc", True)
