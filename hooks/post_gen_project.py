@@ -82,7 +82,7 @@ OPTION_FILES: dict[str, tuple[str, ...]] = {
 }
 
 # What `pyproject.toml` keeps of the answers.
-RECORD = "[tool.cookiecutter-backend]"
+ORIGIN = "[tool.cookiecutter-backend]"
 CHOICES = ("python_version", "database", "ci")
 SWITCHES = ("example", "auth", "telemetry", "kubernetes")
 
@@ -94,7 +94,7 @@ LOCKS = ("requirements.txt", "requirements-dev.txt")
 CACHES = frozenset(("__pycache__", ".import_linter_cache", ".mypy_cache", ".pytest_cache", ".ruff_cache"))
 UNFINISHED = "UNFINISHED"
 NOT_OURS = (".git", ".venv", VENV, UNFINISHED)
-RECORD = ".cruft.json"
+CRUFT = ".cruft.json"
 PLACES = ("_output_dir", "_repo_dir", "_checkout")
 READ_BY_COOKIECUTTER = ("cookiecutter.json", "hooks", "{{cookiecutter.project_slug}}")
 
@@ -361,30 +361,31 @@ def prune_locks(project: Path) -> None:
             path.write_text(pruned, encoding="utf-8", newline="\n")
 
 
-def template_home(template: str, clone: str, environ: Mapping[str, str]) -> tuple[str, Path]:
-    """Name the template so that it is found again, from wherever, and the folder that it was read from.
+def origin_of(answers: Answers, project: Path, environ: Mapping[str, str]) -> tuple[str, str]:
+    """Name the template so that it is found again, from wherever, and its commit: as cruft knows them, where it does.
 
-    Cookiecutter tells both as they were typed; a template that is used where it lies gets its whole path.
+    Cookiecutter tells the folder as it was typed; a template that is used where it lies gets its whole path.
     """
+    if "_commit" in answers:
+        return str(answers["_template"]), str(answers["_commit"])
+    with suppress(OSError, ValueError, KeyError):
+        recorded = json.loads((project / CRUFT).read_text(encoding="ascii"))
+        return recorded["template"], recorded["commit"]
+    template = str(answers["_template"])
     folder = Path(environ.get("PWD", "."), template).absolute()
-    if (folder / "cookiecutter.json").is_file():
-        return os.path.normpath(folder), folder
-    return template, Path(clone)
+    if not (folder / "cookiecutter.json").is_file():
+        return template, commit_of(Path(str(answers.get("_repo_dir", ""))))
+    return os.path.normpath(folder), commit_of(folder)
 
 
-def head_commit(folder: Path) -> str:
-    """Name the commit that is checked out in a folder; nothing where there is none, or no git."""
-    with suppress(OSError, subprocess.SubprocessError):
-        command = ("git", "-C", str(folder), "rev-parse", "--verify", "HEAD")
-        environment = child_environment(os.environ)
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, check=True, timeout=PROBE_SECONDS
-        )
-        return done.stdout.strip()
+def commit_of(checkout: Path) -> str:
+    """Name the commit that is checked out; nothing where there is none, or no git."""
+    with suppress(SkippedError):
+        return ask_git(checkout, "rev-parse", "--verify", "HEAD")
     return ""
 
 
-def record_of(answers: Answers, template: str, commit: str) -> str:
+def origin_table(answers: Answers, template: str, commit: str) -> str:
     """Write where a project comes from, and what it has."""
     values = {
         "template": json.dumps(template, ensure_ascii=False),
@@ -392,16 +393,16 @@ def record_of(answers: Answers, template: str, commit: str) -> str:
         **{name: json.dumps(answers[name]) for name in CHOICES},
         **{name: json.dumps(is_on(answers[name])) for name in SWITCHES},
     }
-    return "".join(f"{line}\n" for line in ["", RECORD, *(f"{name} = {value}" for name, value in values.items())])
+    return "".join(f"{line}\n" for line in ["", ORIGIN, *(f"{name} = {value}" for name, value in values.items())])
 
 
-def record(path: Path, answers: Answers, environ: Mapping[str, str]) -> None:
-    """Tell `make resource` where its template is, and what the project has; of cruft the commit is known."""
+def write_origin(project: Path, answers: Answers, environ: Mapping[str, str]) -> None:
+    """Tell `make resource` where its template is, and what the project has."""
+    path = project / "pyproject.toml"
     text = path.read_text(encoding="utf-8")
-    if RECORD not in text:
-        template, folder = template_home(str(answers["_template"]), str(answers.get("_repo_dir", "")), environ)
-        commit = str(answers.get("_commit") or head_commit(folder))
-        path.write_text(text + record_of(answers, template, commit), encoding="utf-8", newline="\n")
+    if ORIGIN not in text:
+        table = origin_table(answers, *origin_of(answers, project, environ))
+        path.write_text(text + table, encoding="utf-8", newline="\n")
 
 
 def prune(project: Path, answers: Answers) -> None:
@@ -414,7 +415,7 @@ def prune(project: Path, answers: Answers) -> None:
     if all(project / name in written for name in ("pyproject.toml", *LOCKS)):
         prune_locks(project)
     if project / "pyproject.toml" in written:
-        record(project / "pyproject.toml", answers, os.environ)
+        write_origin(project, answers, os.environ)
     with suppress(FileNotFoundError):
         shutil.rmtree(project / UNFINISHED)
 
@@ -511,13 +512,13 @@ def record_of(answers: Answers) -> dict[str, object]:
 
 def record(answers: Answers, project: Path) -> str:
     """Write what `cruft create` would have written, in ASCII, since cruft reads it in the encoding of the locale."""
-    path = project / RECORD
+    path = project / CRUFT
     if "_commit" in answers:
         return "ok (by cruft)"
     if path.exists() and told_to_skip(project):
         return "ok (yours stays as it was)"
     if path.is_symlink():
-        message = f"{RECORD} is a link, and what it leads to would be written over"
+        message = f"{CRUFT} is a link, and what it leads to would be written over"
         raise SkippedError(message)
     text = json.dumps(record_of(answers), indent=2) + "\n"
     path.write_text(text, encoding="ascii", newline="\n")

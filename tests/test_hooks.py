@@ -768,19 +768,24 @@ class TestOrigin:
         template.mkdir()
         (template / "cookiecutter.json").touch()
         typed = typed.format(template)
-        assert post.template_home(typed, typed, {"PWD": str(template)})[0] == str(template)
+        answers = {"_template": typed, "_repo_dir": typed}
+        assert post.origin_of(answers, tmp_path, {"PWD": str(template)}) == (str(template), "")
 
     def test_any_other_template_is_known_as_it_was_typed(self, post: ModuleType, tmp_path: Path) -> None:
-        typed, clone = "gh:somebody/cookiecutter-backend", str(tmp_path / "clone")
-        assert post.template_home(typed, clone, {"PWD": str(tmp_path)}) == (typed, Path(clone))
+        typed = "gh:somebody/cookiecutter-backend"
+        answers = {"_template": typed, "_repo_dir": str(tmp_path / "missing")}
+        assert post.origin_of(answers, tmp_path, {"PWD": str(tmp_path)}) == (typed, "")
 
-    def test_a_folder_without_commits_has_none(self, post: ModuleType, tmp_path: Path) -> None:
-        assert post.head_commit(tmp_path / "missing") == ""
+    def test_it_is_what_cruft_was_told(self, post: ModuleType, tmp_path: Path) -> None:
+        recorded = {"template": "https://example.com/template", "commit": "abc"}
+        (tmp_path / ".cruft.json").write_text(json.dumps(recorded), encoding="ascii")
+        assert post.origin_of({"_template": "."}, tmp_path, {}) == (recorded["template"], "abc")
+        assert post.origin_of({"_template": "x", "_commit": "def"}, tmp_path, {}) == ("x", "def")
 
     def test_what_is_recorded_is_recorded_once(self, post: ModuleType, tmp_path: Path) -> None:
         path = tmp_path / "pyproject.toml"
         path.touch()
         for template in ('C:\\a "b"', "another"):
-            post.record(path, {**GOOD, "_template": template, "_commit": "abc"}, {})
+            post.write_origin(tmp_path, {**GOOD, "_template": template, "_commit": "abc"}, {})
         record = tomllib.loads(path.read_text("utf-8"))["tool"]["cookiecutter-backend"]
         assert (record["template"], record["commit"], record["auth"]) == ('C:\\a "b"', "abc", True)
