@@ -105,12 +105,7 @@ FOREIGN_VARIABLES = (
     *("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONHOME", "PYTHONPATH", "PYTHONSAFEPATH", "__PYVENV_LAUNCHER__"),
     *("PIP_PREFIX", "PIP_TARGET", "PIP_USER", "UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "UV_SYSTEM_PYTHON"),
 )
-OUR_VARIABLES = {
-    "DOCKER_BUILDKIT": "1",
-    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-    "PIP_NO_INPUT": "1",
-    "PYTHONIOENCODING": "utf-8",
-}
+OUR_VARIABLES = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PYTHONIOENCODING": "utf-8"}
 
 PROOF_SECONDS = 900.0
 PROBE_SECONDS = 10.0
@@ -132,6 +127,7 @@ OBSTACLES = {
     r"Read-only file system": "a folder that is needed can only be read",
     r"NewConnectionError|Failed to resolve|[Tt]emporary failure in name resolution|tcp connect error|dns error|"
     r"network connectivity is disabled|network was disabled": "the package index cannot be reached",
+    r"requires BuildKit|buildx component is missing": "BuildKit is missing (Debian and Ubuntu: apt install docker-buildx)",
     r"dial tcp|TLS handshake timeout": "no connection could be made",
 }
 

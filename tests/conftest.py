@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -28,17 +29,6 @@ TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let processes share the tests by files, so that each makes its fixtures once; one has the ports of the READMEs.
-
-    So it has the engine, whose latest container must be the one that a test has just started.
-    """
-    for item in items:
-        shares = item.get_closest_marker("docker") or item.get_closest_marker("ports")
-        item.add_marker(pytest.mark.xdist_group("engine" if shares else item.path.stem))
 
 
 Answer = str | bool
@@ -198,6 +188,14 @@ def copy_template(folder: Path) -> Path:
 def command_line(output: Path, *arguments: str, template: Path | str = ROOT) -> tuple[str | Path, ...]:
     """How the template is used by hand; a later option or answer wins over an earlier one."""
     return (sys.executable, "-m", "cookiecutter", "--no-input", "-o", output, template, *arguments)
+
+
+@pytest.fixture(autouse=True)
+def one_at_a_time(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Several processes share the tests, by files; one at a time has the engine, or the ports that the READMEs name."""
+    shares = request.node.get_closest_marker("docker") or request.node.get_closest_marker("ports")
+    with FileLock(tmp_path_factory.getbasetemp().parent / "engine.lock") if shares else nullcontext():
+        yield
 
 
 @pytest.fixture

@@ -484,20 +484,22 @@ class TestTwoAtOnce:
     """Two runs at the same time."""
 
     @staticmethod
-    def both(tmp_path: Path, home: Path, *answers: str) -> list[int]:
+    def both(template: Path, tmp_path: Path, home: Path, *answers: str) -> list[int]:
         """Start a run for each answer, and return their exit statuses."""
-        commands = [[str(part) for part in command_line(tmp_path, answer)] for answer in answers]
+        commands = [[str(part) for part in command_line(tmp_path, answer, template=template)] for answer in answers]
         environment = os.environ | {"HOME": str(home)}
         runs = [subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) for command in commands]
         return [process.wait(timeout=60) for process in runs]
 
-    def test_different_projects_do_not_meet(self, bake: Bake, tmp_path: Path, home: Path) -> None:
-        assert self.both(tmp_path, home, "project_slug=one", "project_slug=two") == [0, 0]
+    def test_different_projects_do_not_meet(self, bake: Bake, archive: Path, tmp_path: Path, home: Path) -> None:
+        assert self.both(archive, tmp_path, home, "project_slug=one", "project_slug=two") == [0, 0]
         for slug in ("one", "two"):
             assert same(Project(tmp_path / slug), bake(project_slug=slug))
 
-    def test_the_same_project_is_made_by_one_of_them(self, bake: Bake, tmp_path: Path, home: Path) -> None:
-        assert 0 in self.both(tmp_path, home, "auth=no", "auth=no")
+    def test_the_same_project_is_made_by_one_of_them(
+        self, bake: Bake, archive: Path, tmp_path: Path, home: Path
+    ) -> None:
+        assert 0 in self.both(archive, tmp_path, home, "auth=no", "auth=no")
         assert same(Project(tmp_path / "budget-api"), bake(auth=False))
 
 

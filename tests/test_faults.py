@@ -63,6 +63,8 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Tools:
                 (folder / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
                 (folder / name).chmod(0o755)
         here = {"PATH": str(folder), "BACKEND_SKIP_SETUP": "", "UV_CACHE_DIR": CACHE, "PYENV_ROOT": ""}
+        # A home that is new has no plugins of Docker.
+        here["DOCKER_CONFIG"] = os.environ.get("DOCKER_CONFIG", str(Path.home() / ".docker"))
         return here | dict.fromkeys(("PIP_INDEX_URL", "PIP_CERT", "HTTPS_PROXY"), "")
 
     return tools
@@ -128,10 +130,10 @@ class TestDocker:
     @pytest.mark.slow
     @needs_engine
     def test_an_image_that_does_not_build_has_failed(
-        self, generate: Generate, edited: Callable[..., Path], tmp_path: Path
+        self, generate: Generate, tools: Tools, edited: Callable[..., Path], tmp_path: Path
     ) -> None:
         template = edited("Dockerfile", lambda _: "FROM scratch\nCOPY nowhere /\n")
-        done = generate(NO_VENV, env={"BACKEND_SKIP_SETUP": ""}, template=template)
+        done = generate(NO_VENV, env=tools(docker=DOCKER), template=template)
         assert done.returncode == 0
         assert "  docker   failed: docker ended with exit code 1\n" in done.stdout
         assert "nowhere" in done.stdout.split("docker   failed: ")[1]
@@ -143,6 +145,10 @@ class TestDocker:
         [
             ("ERROR: failed to solve: process did not complete", "failed: docker ended with exit code 1\n"),
             ("write /var/lib/docker/tmp/x: no space left on device", "skipped: the disk is full\n"),
+            (
+                "the --mount option requires BuildKit. Refer to https://docs.docker.com/go/buildkit/",
+                "skipped: BuildKit is missing (Debian and Ubuntu: apt install docker-buildx)\n",
+            ),
             ("dial tcp: lookup registry-1.docker.io: i/o timeout", "skipped: no connection could be made\n"),
         ],
     )
