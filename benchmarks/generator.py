@@ -340,7 +340,9 @@ def measure_generators(bench: Bench, others: Sequence[Generator], rounds: int) -
 def first_answer(bench: Bench, project: Path) -> Spent:
     """Serve a new project as `make run` does, but for the port, until it answers."""
     port = free_port()
-    command = bench.run("make", "--dry-run", "run", folder=project).replace("--port 8000", f"--port {port}")
+    command = bench.run("make", "--no-print-directory", "--dry-run", "run", folder=project).replace(
+        "--port 8000", f"--port {port}"
+    )
     before, began = children_seconds(), time.perf_counter()
     server = subprocess.Popen(
         shlex.split(command),
