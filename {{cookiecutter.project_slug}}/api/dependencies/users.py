@@ -4,13 +4,13 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from api.dependencies.database import SessionDep
+from api.dependencies.database import ConnectionDep
 from api.services.users import UserService
 
 
-def get_user_service(session: SessionDep) -> UserService:
+async def get_user_service(connection: ConnectionDep) -> UserService:
     """Make the service."""
-    return UserService(session)
+    return UserService(connection)
 
 
 UserServiceDep = Annotated[UserService, Depends(get_user_service)]

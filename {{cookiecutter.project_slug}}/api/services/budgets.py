@@ -1,12 +1,14 @@
 """Budgets: their names are unique, and no limit falls below what is spent."""
 
+from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, type_coerce
+from sqlalchemy import Insert, Row, Update, bindparam, delete, insert, select, type_coerce, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.models import Budget, Transaction
+from api.models import Budget
 from api.models.base import Money
 from api.schemas.budgets import BudgetCreate, BudgetRead, BudgetSummary, BudgetUpdate
 from api.schemas.pagination import Page, PageRequest
@@ -41,19 +43,22 @@ class LimitBelowSpentError(ConflictError):
 _COLUMNS = (Budget.id, Budget.name, Budget.limit)
 _ALL = select(*_COLUMNS).order_by(Budget.id)
 _ONE = select(*_COLUMNS).where(Budget.id == bindparam("budget_id"))
-_LOCKED = select(Budget).where(Budget.id == bindparam("budget_id")).with_for_update()
+_LOCKED = _ONE.add_columns(Budget.spent).with_for_update()
 _SUMMARY = select(
     Budget.limit,
     Budget.spent,
     type_coerce(Budget.limit - Budget.spent, Money).label("remaining"),
-    select(func.count()).where(Transaction.budget_id == Budget.id).scalar_subquery().label("transactions"),
+    Budget.transaction_count.label("transactions"),
 ).where(Budget.id == bindparam("budget_id"))
 # option: auth
 # What belongs to another user is not there.
 _MINE = Budget.owner_id == bindparam("owner")
 _ALL, _ONE, _LOCKED, _SUMMARY = _ALL.where(_MINE), _ONE.where(_MINE), _LOCKED.where(_MINE), _SUMMARY.where(_MINE)
 # end: auth
-_PAGE = PagedQuery(_ALL, BudgetRead)
+_PAGE = PagedQuery(_ALL, Page[BudgetRead])
+_INSERT = insert(Budget).returning(*_COLUMNS)
+_UPDATE = update(Budget).where(Budget.id == bindparam("budget_id")).returning(*_COLUMNS)
+_DELETE = delete(Budget).where(Budget.id == bindparam("budget_id"))
 
 
 class BudgetService:
@@ -61,10 +66,10 @@ class BudgetService:
 
     def __init__(
         self,
-        session: AsyncSession,
+        connection: AsyncConnection,
         owner_id: UUID,  # option: auth
     ) -> None:
-        self._session = session
+        self._connection = connection
         self._owner_id = owner_id  # option: auth
 
     async def create(self, body: BudgetCreate) -> BudgetRead:
@@ -73,17 +78,16 @@ class BudgetService:
         Raises:
             BudgetNameTakenError: where another budget has the name.
         """
-        budget = Budget(
-            owner_id=self._owner_id,  # option: auth
+        budget = {
+            "owner_id": self._owner_id,  # option: auth
             **body.model_dump(),
-        )
-        self._session.add(budget)
-        return await self._save(budget)
+        }
+        return await self._save(_INSERT, budget)
 
     async def list(self, page: PageRequest) -> Page[BudgetRead]:
         """Read a page of the budgets, oldest first."""
         return await _PAGE.fetch(
-            self._session,
+            self._connection,
             page,
             owner=self._owner_id,  # option: auth
         )
@@ -94,7 +98,7 @@ class BudgetService:
         Raises:
             BudgetNotFoundError: where there is none.
         """
-        row = (await self._session.execute(_ONE, self._key(budget_id))).one_or_none()
+        row = (await self._connection.execute(_ONE, self._key(budget_id))).one_or_none()
         if row is None:
             raise BudgetNotFoundError(budget_id)
         return BudgetRead.model_validate(row)
@@ -105,7 +109,7 @@ class BudgetService:
         Raises:
             BudgetNotFoundError: where there is none.
         """
-        row = (await self._session.execute(_SUMMARY, self._key(budget_id))).one_or_none()
+        row = (await self._connection.execute(_SUMMARY, self._key(budget_id))).one_or_none()
         if row is None:
             raise BudgetNotFoundError(budget_id)
         return BudgetSummary.model_validate(row)
@@ -119,12 +123,11 @@ class BudgetService:
             LimitBelowSpentError: where more is spent already.
         """
         budget = await self.lock(budget_id)
-        for field, value in body.model_dump().items():
-            setattr(budget, field, value)
-        if budget.limit < budget.spent:
-            message = f"{budget.spent:.2f} is spent already, more than {budget.limit:.2f}."
+        changed = {"name": budget.name, "limit": budget.limit, **body.model_dump()}
+        if changed["limit"] < budget.spent:
+            message = f"{budget.spent:.2f} is spent already, more than {changed['limit']:.2f}."
             raise LimitBelowSpentError(message)
-        return await self._save(budget)
+        return await self._save(_UPDATE, {"budget_id": budget_id, **changed})
 
     async def delete(self, budget_id: UUID) -> None:
         """Remove a budget and its transactions.
@@ -132,18 +135,19 @@ class BudgetService:
         Raises:
             BudgetNotFoundError: where there is none.
         """
-        await self._session.delete(await self.lock(budget_id))
+        await self.lock(budget_id)
+        await self._connection.execute(_DELETE, {"budget_id": budget_id})
 
-    async def lock(self, budget_id: UUID) -> Budget:
-        """Get a budget that nobody else changes before this transaction ends.
+    async def lock(self, budget_id: UUID) -> Row[UUID, str, Decimal, Decimal]:
+        """Read a budget that nobody else changes before this transaction ends: id, name, limit and what is spent.
 
         Raises:
             BudgetNotFoundError: where there is none.
         """
-        budget = await self._session.scalar(_LOCKED, self._key(budget_id))
-        if budget is None:
+        row = (await self._connection.execute(_LOCKED, self._key(budget_id))).one_or_none()
+        if row is None:
             raise BudgetNotFoundError(budget_id)
-        return budget
+        return row
 
     def _key(self, budget_id: UUID) -> dict[str, UUID]:
         """Name a budget to a statement."""
@@ -152,12 +156,11 @@ class BudgetService:
             "budget_id": budget_id,
         }
 
-    async def _save(self, budget: Budget) -> BudgetRead:
+    async def _save(self, statement: Insert | Update, budget: dict[str, Any]) -> BudgetRead:
         """Let the database judge the name, the only one of its rules that is not checked before."""
-        name = budget.name
         try:
-            await self._session.flush()
+            row = (await self._connection.execute(statement, budget)).one()
         except IntegrityError as error:
-            message = f"Another budget is called {name!r}."
+            message = f"Another budget is called {budget['name']!r}."
             raise BudgetNameTakenError(message) from error
-        return BudgetRead.model_validate(budget)
+        return BudgetRead.model_validate(row)
