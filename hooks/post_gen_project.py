@@ -1,4 +1,4 @@
-"""Take away what was declined, write `.env`, prove that the backend installs and builds, and say what to type next."""
+"""Record the template, take away what was declined, write `.env`, prove that all works, and say what to type next."""
 
 import sys
 
@@ -81,6 +81,11 @@ OPTION_FILES: dict[str, tuple[str, ...]] = {
     "kubernetes": ("deploy",),
 }
 
+# What `pyproject.toml` keeps of the answers.
+ORIGIN = "[tool.cookiecutter-backend]"
+CHOICES = ("python_version", "database", "ci")
+SWITCHES = ("example", "auth", "telemetry", "kubernetes")
+
 ON = ("1", "true", "t", "yes", "y", "on")
 
 VENV = "venv"
@@ -89,6 +94,9 @@ LOCKS = ("requirements.txt", "requirements-dev.txt")
 CACHES = frozenset(("__pycache__", ".import_linter_cache", ".mypy_cache", ".pytest_cache", ".ruff_cache"))
 UNFINISHED = "UNFINISHED"
 NOT_OURS = (".git", ".venv", VENV, UNFINISHED)
+CRUFT = ".cruft.json"
+PLACES = ("_output_dir", "_repo_dir", "_checkout")
+READ_BY_COOKIECUTTER = ("cookiecutter.json", "hooks", "{{cookiecutter.project_slug}}")
 
 IMPORT = "import api.main"
 MINORS = range(11, 21)
@@ -119,6 +127,7 @@ OBSTACLES = {
     r"Read-only file system": "a folder that is needed can only be read",
     r"NewConnectionError|Failed to resolve|[Tt]emporary failure in name resolution|tcp connect error|dns error|"
     r"network connectivity is disabled|network was disabled": "the package index cannot be reached",
+    r"requires BuildKit|buildx component is missing": "BuildKit is missing (Debian and Ubuntu: apt install docker-buildx)",
     r"dial tcp|TLS handshake timeout": "no connection could be made",
 }
 
@@ -190,6 +199,11 @@ def declined_files(answers: Answers) -> list[str]:
     return [name for option, names in OPTION_FILES.items() if not holds(option, answers) for name in names]
 
 
+def told_to_skip(project: Path) -> bool:
+    """Whether cookiecutter left alone what was there before; see `keep_aside` in the hook before."""
+    return (project / UNFINISHED / "yours").is_dir() and not (project / UNFINISHED / "README.md").stat().st_size
+
+
 def put_back(project: Path) -> int:
     """Give back what cookiecutter copied over although it was told to skip it, and tell when it began to write.
 
@@ -200,7 +214,7 @@ def put_back(project: Path) -> int:
     if not yours.is_dir():
         return 0
     began = yours.stat().st_mtime_ns
-    if not (project / UNFINISHED / "README.md").stat().st_size:
+    if told_to_skip(project):
         for path in yours.rglob("*"):
             if path.is_file():
                 shutil.copy2(path, project / path.relative_to(yours))
@@ -343,6 +357,50 @@ def prune_locks(project: Path) -> None:
             path.write_text(pruned, encoding="utf-8", newline="\n")
 
 
+def origin_of(answers: Answers, project: Path, environ: Mapping[str, str]) -> tuple[str, str]:
+    """Name the template so that it is found again, from wherever, and its commit: as cruft knows them, where it does.
+
+    Cookiecutter tells the folder as it was typed; a template that is used where it lies gets its whole path.
+    """
+    if "_commit" in answers:
+        return str(answers["_template"]), str(answers["_commit"])
+    with suppress(OSError, ValueError, KeyError):
+        recorded = json.loads((project / CRUFT).read_text(encoding="ascii"))
+        return recorded["template"], recorded["commit"]
+    template = str(answers["_template"])
+    folder = Path(environ.get("PWD", "."), template).absolute()
+    if not (folder / "cookiecutter.json").is_file():
+        return template, commit_of(Path(str(answers.get("_repo_dir", ""))))
+    return os.path.normpath(folder), commit_of(folder)
+
+
+def commit_of(checkout: Path) -> str:
+    """Name the commit that is checked out; nothing where there is none, or no git."""
+    with suppress(SkippedError):
+        return ask_git(checkout, "rev-parse", "--verify", "HEAD")
+    return ""
+
+
+def origin_table(answers: Answers, template: str, commit: str) -> str:
+    """Write where a project comes from, and what it has."""
+    values = {
+        "template": json.dumps(template, ensure_ascii=False),
+        "commit": json.dumps(commit),
+        **{name: json.dumps(answers[name]) for name in CHOICES},
+        **{name: json.dumps(is_on(answers[name])) for name in SWITCHES},
+    }
+    return "".join(f"{line}\n" for line in ["", ORIGIN, *(f"{name} = {value}" for name, value in values.items())])
+
+
+def write_origin(project: Path, answers: Answers, environ: Mapping[str, str]) -> None:
+    """Tell `make resource` where its template is, and what the project has."""
+    path = project / "pyproject.toml"
+    text = path.read_text(encoding="utf-8")
+    if ORIGIN not in text:
+        table = origin_table(answers, *origin_of(answers, project, environ))
+        path.write_text(text + table, encoding="utf-8", newline="\n")
+
+
 def prune(project: Path, answers: Answers) -> None:
     """Take away everything that was declined from what cookiecutter has written; all else is the user's."""
     began = put_back(project)
@@ -352,6 +410,8 @@ def prune(project: Path, answers: Answers) -> None:
         prune_file(path, answers)
     if all(project / name in written for name in ("pyproject.toml", *LOCKS)):
         prune_locks(project)
+    if project / "pyproject.toml" in written:
+        write_origin(project, answers, os.environ)
     with suppress(FileNotFoundError):
         shutil.rmtree(project / UNFINISHED)
 
@@ -384,6 +444,81 @@ class SkippedError(Exception):
 
 class FailedError(Exception):
     """A proof ran and said no."""
+
+
+def ask_git(checkout: Path, *question: str) -> str:
+    """Ask about a checkout, which stays as it is; what can't be answered is empty."""
+    command = ("git", "--no-optional-locks", "-C", str(checkout), *question)
+    try:
+        done = subprocess.run(
+            command,
+            env=child_environment(os.environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            timeout=PROBE_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        message = f"git does not answer: {error}"
+        raise SkippedError(message) from error
+    return "" if done.returncode else done.stdout.strip()
+
+
+def address_of(checkout: Path, template: str) -> str:
+    """Find where others get the checkout, without credentials. A path of this machine is no address, unless typed as one."""
+    # As it was configured: `git remote get-url` applies `insteadOf`, where people keep mirrors and tokens.
+    address = re.sub(r"^(https?://)[^/]*@", r"\1", ask_git(checkout, "config", "--get", "remote.origin.url"))
+    is_path = not re.match(r"[\w+.-]+://|[^/\\:]{2,}:", address)
+    if is_path or (address.startswith("file://") and "://" not in template):
+        message = "the template has no address where others find it"
+        raise SkippedError(message)
+    return address
+
+
+def obstacle_to_updates(checkout: Path) -> str | None:
+    """Tell why others would not find the very template that was rendered, if they would not."""
+    if not checkout.is_absolute():
+        return "the template was named by a relative path"
+    if not ask_git(checkout, "ls-files", "cookiecutter.json"):
+        return "the template is not kept in git"
+    if ask_git(checkout, "status", "--porcelain", "--", *READ_BY_COOKIECUTTER):
+        return "the template has changes that are not committed"
+    if not ask_git(checkout, "for-each-ref", "--count=1", "--contains=HEAD", "refs/remotes", "refs/tags"):
+        return "the template's commit was not pushed"
+    return None
+
+
+def record_of(answers: Answers) -> dict[str, object]:
+    """Tell what cruft needs to update the project: where the template is, which version of it, and the answers."""
+    template, checkout = str(answers.get("_template")), Path(str(answers.get("_repo_dir", "")))
+    if obstacle := obstacle_to_updates(checkout):
+        raise SkippedError(obstacle)
+    address, commit = address_of(checkout, template), ask_git(checkout, "rev-parse", "HEAD")
+    context = {name: value for name, value in answers.items() if name not in PLACES}
+    return {
+        "template": address,
+        "commit": commit,
+        "checkout": answers.get("_checkout"),
+        "context": {"cookiecutter": {**context, "_template": address, "_commit": commit}},
+        "directory": ask_git(checkout, "rev-parse", "--show-prefix").rstrip("/") or None,
+    }
+
+
+def record(answers: Answers, project: Path) -> str:
+    """Write what `cruft create` would have written, in ASCII, since cruft reads it in the encoding of the locale."""
+    path = project / CRUFT
+    if "_commit" in answers:
+        return "ok (by cruft)"
+    if path.exists() and told_to_skip(project):
+        return "ok (yours stays as it was)"
+    if path.is_symlink():
+        message = f"{CRUFT} is a link, and what it leads to would be written over"
+        raise SkippedError(message)
+    text = json.dumps(record_of(answers), indent=2) + "\n"
+    path.write_text(text, encoding="ascii", newline="\n")
+    return "ok (cruft can update the project)"
 
 
 def telling_lines(output: str) -> str:
@@ -543,14 +678,20 @@ def pyenv_pythons(minor: int, environ: Mapping[str, str]) -> list[str]:
     return sorted(map(str, found), key=lambda path: [int(number) for number in re.findall(r"\d+", path)], reverse=True)
 
 
+def found_on_path(name: str) -> Iterator[tuple[str, ...]]:
+    """Yield the programs of this name in all folders of the PATH."""
+    found = (shutil.which(name, path=folder) for folder in os.get_exec_path())
+    yield from ((path,) for path in found if path)
+
+
 def candidates(work: Work, minor: int) -> Iterator[tuple[str, ...]]:
-    """Yield the commands that may lead to this Python, the likeliest first."""
-    for name in (f"python3.{minor}", "python3", "python"):
-        found = (shutil.which(name, path=folder) for folder in os.get_exec_path())
-        yield from ((path,) for path in found if path)
+    """Yield the commands that may lead to this Python: those that name it before those that may be any."""
+    yield from found_on_path(f"python3.{minor}")
     if os.name == "nt" and (launcher := shutil.which("py")):
         yield (launcher, f"-3.{minor}")
     yield from ((path,) for path in pyenv_pythons(minor, os.environ))
+    yield from found_on_path("python3")
+    yield from found_on_path("python")
     yield (sys.executable,)
     if uv := shutil.which("uv"):
         with suppress(SkippedError, FailedError):
@@ -596,6 +737,15 @@ def default_venv_command(version: str, *, with_uv: bool, system: str = os.name) 
     return venv_command(typed, with_uv=with_uv, system=system)
 
 
+def run_uv(work: Work, uv: str, *arguments: str) -> None:
+    """Run uv with what it has cached; only where that is not enough, it asks the package index."""
+    try:
+        work.run(uv, *arguments, "--offline")
+    except (SkippedError, FailedError):
+        work.check()
+        work.run(uv, *arguments)
+
+
 def make_venv(work: Work, uv: str | None, asked: int) -> None:
     """Make an empty virtual environment with the Python asked for, or with the nearest."""
     work.announce(f"looking for Python 3.{asked}")
@@ -605,7 +755,8 @@ def make_venv(work: Work, uv: str | None, asked: int) -> None:
     work.repeat = venv_command(quoted(interpreter.path) if uv else interpreter.typed, with_uv=bool(uv))
     work.announce(f"making {VENV}/ with {interpreter.path}")
     if uv:
-        work.run(uv, "venv", "--seed", "--no-python-downloads", "--python", interpreter.path, VENV)
+        create = ("venv", "--seed", "--allow-existing", "--no-python-downloads")
+        run_uv(work, uv, *create, "--python", interpreter.path, VENV)
     else:
         work.run(interpreter.path, "-m", "venv", VENV)
 
@@ -613,8 +764,11 @@ def make_venv(work: Work, uv: str | None, asked: int) -> None:
 def install_requirements(work: Work, uv: str | None, python: str) -> None:
     """Install the locked requirements, those for development included, and leave the stamp that `make` looks for."""
     work.announce(f"installing {LOCKS[-1]} with {'uv' if uv else 'pip'}")
-    tool = (uv, "pip", "install", "--python", python) if uv else (python, "-m", "pip", "install")
-    work.run(*tool, "--require-hashes", "-r", LOCKS[-1])
+    locked = ("--require-hashes", "-r", LOCKS[-1])
+    if uv:
+        run_uv(work, uv, "pip", "install", "--python", python, *locked)
+    else:
+        work.run(python, "-m", "pip", "install", *locked)
     (work.project / VENV / STAMP).touch()
 
 
@@ -637,7 +791,15 @@ def prove_venv(work: Work, asked: int) -> None:
             shutil.rmtree(folder, ignore_errors=True)
             raise
     work.announce(f"importing api.main in {VENV}/")
-    work.run(python, "-B", "-c", IMPORT)
+    work.run(python, "-c", IMPORT)
+
+
+def build_secrets(environ: Mapping[str, str]) -> list[str]:
+    """Name what the build may need to reach a private index, not its value; the Dockerfile says what for."""
+    given = [f"id={name},env={name}" for name in ("PIP_INDEX_URL", "HTTPS_PROXY") if environ.get(name)]
+    if certificate := environ.get("PIP_CERT"):
+        given.append(f"id=PIP_CERT,src={certificate}")
+    return [word for secret in given for word in ("--secret", secret)]
 
 
 def prove_image(work: Work, image: str) -> None:
@@ -653,7 +815,7 @@ def prove_image(work: Work, image: str) -> None:
         message = f"the Docker engine does not answer: {error}"
         raise SkippedError(message) from error
     work.announce(f"building the image {image}")
-    work.run(docker, *build_command(work, docker), "-t", image, ".")
+    work.run(docker, *build_command(work, docker), *build_secrets(os.environ), "-t", image, ".")
     work.announce("importing api.main in the image")
     container = f"{image}-{secrets.token_hex(4)}"
     options = ("--rm", "--name", container, "--network", "none", "--entrypoint", "python")
@@ -691,7 +853,8 @@ def wanted_proofs(answers: Answers) -> list[Proof]:
         default_venv_command(version, with_uv=shutil.which("uv") is not None),
         lambda work: prove_venv(work, minor),
     )
-    docker = Proof("docker", f"docker build -t {slug} .", lambda work: prove_image(work, slug))
+    build = shlex.join(["docker", "build", *build_secrets(os.environ), "-t", slug, "."])
+    docker = Proof("docker", build, lambda work: prove_image(work, slug))
     return [
         *([venv] if is_on(answers["create_venv"]) else []),
         *([docker] if is_on(answers["check_docker"]) else []),
@@ -851,6 +1014,7 @@ def cruft_scratch(answers: Answers, project: Path) -> bool:
 def finish(answers: Answers, project: Path, environ: Mapping[str, str]) -> int:
     """Do all steps; the exit status tells whether `BACKEND_STRICT` asks cookiecutter to fail."""
     say(f"Finishing {answers['project_name']} ...")
+    updates = Outcome("updates", verdict_of(lambda: record(answers, project)), "")
     options = Outcome("options", verdict_of(lambda: prune(project, answers)), f"as {UNFINISHED}/README.md says")
     env = Outcome(".env", verdict_of(lambda: write_env(project)), "")
     outcomes = [
@@ -858,7 +1022,7 @@ def finish(answers: Answers, project: Path, environ: Mapping[str, str]) -> int:
         env if env.ok else env._replace(repeat=f"{'copy' if os.name == 'nt' else 'cp'} .env.example .env"),
         *proofs_or_reasons(answers, project, environ, say),
     ]
-    say(summary(answers, outcomes, way_to(project, environ)))
+    say(summary(answers, [updates, *outcomes], way_to(project, environ)))
     if all(outcome.ok for outcome in outcomes) or not is_on(environ.get("BACKEND_STRICT", "")):
         return 0
     say("BACKEND_STRICT is set and not all is ok: cookiecutter now deletes a new project, unless it was given")

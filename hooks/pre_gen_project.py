@@ -18,8 +18,9 @@ import os
 import re
 import shutil
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -51,9 +52,18 @@ OFF = ("0", "false", "f", "no", "n", "off")
 
 LONGEST_TEXT = 200
 LONGEST_SLUG = 50
+LONGEST_IMAGE = 255
 LONGEST_QUOTE = 80
 
 SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+# The grammar of https://github.com/distribution/reference, with a tag, a digest or both.
+PATH_COMPONENT = r"[a-z0-9]+(?:(?:[.]|_{1,2}|-+)[a-z0-9]+)*"
+TAG, DIGEST = r":[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", r"@sha256:[0-9a-f]{64}"
+IMAGE = re.compile(
+    rf"(?:[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]+)?/)?{PATH_COMPONENT}(?:/{PATH_COMPONENT})*"
+    rf"(?:{TAG}(?:{DIGEST})?|{DIGEST})"
+)
+OFFICIAL_PYTHON = re.compile(r"(?:.*/)?python:(?P<version>3\.[0-9]+)\b.*")
 WINDOWS_DEVICES = {"con", "prn", "aux", "nul"} | {f"{port}{digit}" for port in ("com", "lpt") for digit in range(10)}
 TAKEN = WINDOWS_DEVICES | {"template0", "template1"}
 
@@ -145,6 +155,17 @@ def complaint_about_slug(value: object) -> str | None:
     return complaint("project_slug", value, rule, suggested_slug(value))
 
 
+def complaint_about_image(value: object, version: object) -> str | None:
+    """A base image is written into the Dockerfile and the pipeline; one that tells its Python tells the right one."""
+    if not isinstance(value, str) or not IMAGE.fullmatch(value) or len(value) > LONGEST_IMAGE:
+        rule = "It must be the name of an image with a tag or a digest."
+    elif (named := OFFICIAL_PYTHON.fullmatch(value)) and named["version"] != version:
+        rule = f"It has Python {named['version']}, and python_version is {version}."
+    else:
+        return None
+    return complaint("base_image", value, rule, f"python:{version}-slim")
+
+
 def complaint_about_choice(name: str, value: object) -> str | None:
     """A choice is one of those that were offered."""
     if value in CHOICES[name]:
@@ -166,7 +187,7 @@ def complaint_about_derived(name: str, value: object, right: str) -> str | None:
 
 def complaint_about_name(name: str) -> str | None:
     """A misspelt answer would change nothing, and nobody would be told."""
-    questions = (*TEXTS, "project_slug", *CHOICES, *SWITCHES)
+    questions = (*TEXTS, "project_slug", *CHOICES, "base_image", *SWITCHES)
     if name in questions:
         return None
     return f"{quoted(name)}\n  It answers no question.\n  Try: one of {', '.join(questions)}"
@@ -211,6 +232,7 @@ def complaints(answers: Mapping[str, object]) -> list[str]:
         *(complaint_about_text(name, answers.get(name)) for name in TEXTS),
         complaint_about_slug(answers.get("project_slug")),
         *(complaint_about_choice(name, answers.get(name)) for name in CHOICES),
+        complaint_about_image(answers.get("base_image"), answers.get("python_version")),
         *(complaint_about_switch(name, answers.get(name)) for name in SWITCHES),
     ]
     return [each for each in found if each is not None] or [
@@ -273,13 +295,18 @@ def report(refused: Iterable[str]) -> str:
 def as_typed(answers: Mapping[str, object], unrendered: Mapping[str, object]) -> dict[str, object]:
     """Put back what cookiecutter made good answers of: what comes out must be what went in.
 
-    The slug may be made of other answers, as it is where none was given.
+    The slug and the image may be made of other answers, as they are where none was given.
     """
     texts = {name: text for name in TEXTS if isinstance(text := unrendered.get(name), str)}
     faulty: dict[str, object] = {name: text for name, text in texts.items() if text_fault(text, TEXTS[name])}
-    slug = unrendered.get("project_slug", "cookiecutter.")
-    if "cookiecutter." not in str(slug) and complaint_about_slug(slug):
-        faulty["project_slug"] = slug
+    judges: dict[str, Callable[[object], str | None]] = {
+        "project_slug": complaint_about_slug,
+        "base_image": partial(complaint_about_image, version=answers.get("python_version")),
+    }
+    for name, complain in judges.items():
+        made = unrendered.get(name, "cookiecutter.")
+        if "cookiecutter." not in str(made) and complain(made):
+            faulty[name] = made
     return {**answers, **faulty}
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -28,17 +29,6 @@ TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let processes share the tests by files, so that each makes its fixtures once; one has the ports of the READMEs.
-
-    So it has the engine, whose latest container must be the one that a test has just started.
-    """
-    for item in items:
-        shares = item.get_closest_marker("docker") or item.get_closest_marker("ports")
-        item.add_marker(pytest.mark.xdist_group("engine" if shares else item.path.stem))
 
 
 Answer = str | bool
@@ -130,9 +120,9 @@ def run(
     )
 
 
-def load_hook(name: str) -> ModuleType:
+def load_hook(name: str, folder: str = "hooks") -> ModuleType:
     """Import a hook as it lies in the repository, unrendered."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "hooks" / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, ROOT / folder / f"{name}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -159,18 +149,27 @@ def _quiet_surroundings() -> Iterator[None]:
         patch.setenv("BACKEND_SKIP_SETUP", "1")
         patch.setenv("PYTHONDONTWRITEBYTECODE", "1")
         patch.setenv("UV_COMPILE_BYTECODE", "1")
+        # What `make test` was given is not meant for the makes that tests run.
+        for name in ("MAKEFLAGS", "args"):
+            patch.delenv(name, raising=False)
         yield
 
 
 @pytest.fixture(scope="session")
-def bake(cookies_session: Cookies) -> Bake:
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The template without its history: nothing is recorded, wherever this repository was cloned from."""
+    return copy_template(tmp_path_factory.mktemp("archive"))
+
+
+@pytest.fixture(scope="session")
+def bake(cookies_session: Cookies, archive: Path) -> Bake:
     """Bake once for each set of answers; tests that write into a project copy it first."""
     baked: dict[tuple[tuple[str, Answer], ...], Project] = {}
 
     def bake(**answers: Answer) -> Project:
         key = tuple(sorted(answers.items()))
         if key not in baked:
-            result = cookies_session.bake(extra_context=answers)
+            result = cookies_session.bake(extra_context=answers, template=str(archive))
             assert result.exit_code == 0, result.exception
             baked[key] = Project(result.project_path)
         return baked[key]
@@ -186,9 +185,17 @@ def copy_template(folder: Path) -> Path:
     return folder
 
 
-def command_line(output: Path, *arguments: str, template: Path = ROOT) -> tuple[str | Path, ...]:
+def command_line(output: Path, *arguments: str, template: Path | str = ROOT) -> tuple[str | Path, ...]:
     """How the template is used by hand; a later option or answer wins over an earlier one."""
     return (sys.executable, "-m", "cookiecutter", "--no-input", "-o", output, template, *arguments)
+
+
+@pytest.fixture(autouse=True)
+def one_at_a_time(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Several processes share the tests, by files; one at a time has the engine, or the ports that the READMEs name."""
+    shares = request.node.get_closest_marker("docker") or request.node.get_closest_marker("ports")
+    with FileLock(tmp_path_factory.getbasetemp().parent / "engine.lock") if shares else nullcontext():
+        yield
 
 
 @pytest.fixture
@@ -200,11 +207,11 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def generate(tmp_path: Path, home: Path) -> Generate:
+def generate(tmp_path: Path, home: Path, archive: Path) -> Generate:
     """Run the real command line into `tmp_path`; options and `name=value` answers come as they are typed."""
 
     def generate(
-        *arguments: str, env: Mapping[str, str] | None = None, template: Path = ROOT
+        *arguments: str, env: Mapping[str, str] | None = None, template: Path | str = archive
     ) -> subprocess.CompletedProcess[str]:
         command = command_line(tmp_path, *arguments, template=template)
         return run(command, cwd=tmp_path, env={"COOKIECUTTER_CONFIG": "", "HOME": str(home), **(env or {})})
@@ -244,10 +251,10 @@ def path_with_uv() -> str:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def finished(tmp_path_factory: pytest.TempPathFactory, archive: Path) -> Project:
     """The default project, made by the command line with its virtual environment, by uv."""
     folder = tmp_path_factory.mktemp("finished")
-    command = (tool("cookiecutter"), "--no-input", "-o", folder, ROOT, "check_docker=no")
+    command = (tool("cookiecutter"), "--no-input", "-o", folder, archive, "check_docker=no")
     surroundings = {"BACKEND_SKIP_SETUP": "", "BACKEND_STRICT": "1", "PATH": path_with_uv()}
     done = run(command, cwd=folder, env=surroundings)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -273,6 +280,25 @@ def postgresql_server() -> Iterator[PostgreSQL]:
 def postgresql(postgresql_server: PostgreSQL) -> str:
     """The URL of an empty database."""
     return postgresql_server.create_database()
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Mount file systems in memory, which only root may do."""
+    folders: list[Path] = []
+
+    def mounted(options: str) -> Path:
+        folder = tmp_path / f"mounted-{len(folders)}"
+        folder.mkdir()
+        done = run(("mount", "-t", "tmpfs", "-o", options, "tmpfs", folder), cwd=tmp_path)
+        if done.returncode:
+            pytest.skip(f"nothing can be mounted: {done.stderr.strip()}")
+        folders.append(folder)
+        return folder
+
+    yield mounted
+    for folder in folders:
+        run(("umount", "-l", folder), cwd=tmp_path)
 
 
 def assert_gone(pid_file: Path) -> None:

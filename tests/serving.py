@@ -24,8 +24,6 @@ from web import Answer, ask, free_port, read, wait_for
 
 Result = TypeVar("Result")
 
-APP = "api.main:app"
-
 
 @dataclass(frozen=True)
 class Server:
@@ -40,12 +38,6 @@ class Server:
 
     def log(self) -> str:
         return self.log_file.read_text(encoding="utf-8")
-
-
-def private_memory(pid: int) -> int:
-    """KiB that a process has to itself."""
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Private"))
 
 
 def image_command(project: Project) -> list[str]:
@@ -63,11 +55,11 @@ def migrate(project: Project, environment: Path, url: str) -> str:
 
 @contextmanager
 def serving(
-    project: Project, environment: Path, folder: Path, settings: dict[str, str], port: int = 0, *, app: str = APP
+    project: Project, environment: Path, folder: Path, settings: dict[str, str], port: int = 0
 ) -> Iterator[Server]:
-    """Serve a project as in production, or another `app` in the same way; `folder` gets its log and its SQLite file."""
+    """Serve a project as in production; `folder` gets its log and its SQLite file."""
     port = port or free_port()
-    program, *arguments = [app if argument == APP else argument for argument in image_command(project)]
+    program, *arguments = image_command(project)
     log_file = folder / f"{port}.log"
     surroundings = {
         "ENVIRONMENT": "production",

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 import yaml
 
-from conftest import ROOT, TEMPLATE, Answer, Bake, every_combination
+from conftest import PAIRWISE, ROOT, TEMPLATE, Answer, Bake, every_combination, named
 
 LOCKS = {"requirements.txt", "requirements-dev.txt"}
 
@@ -57,7 +57,7 @@ def test_the_layout_is_the_documented_one(bake: Bake) -> None:
 def test_the_default_project_can_be_read_in_an_hour(bake: Bake) -> None:
     project = bake()
     files = set(project.files()) - {".env"}
-    assert len(files) <= 91
+    assert len(files) <= 94
     assert {name for name in files - LOCKS if project.text(name).count("\n") > 300} == set()
 
 
@@ -107,6 +107,7 @@ def test_what_was_declined_leaves_no_word(post: ModuleType, bake: Bake, answers:
     words = [word for option, words in WORDS.items() if not post.holds(option, answers) for word in words]
     texts = {name: project.text(name).lower() for name in project.files() if name != ".env"}
     texts |= {name: re.sub(r".*--hash=.*\n", "", texts[name]) for name in LOCKS}
+    texts["pyproject.toml"] = texts["pyproject.toml"].partition("[tool.cookiecutter-backend]")[0]
     left = [f"{name}: {word}" for name, text in texts.items() for word in words if word in text]
     assert [trace for trace in left if trace not in NEEDED_ALL_THE_SAME] == []
 
@@ -127,6 +128,13 @@ def test_the_image_has_the_python_that_was_asked_for(bake: Bake, version: str) -
     dockerfile = bake(python_version=version).text("Dockerfile")
     stages = [line.split()[1] for line in dockerfile.splitlines() if line.startswith("FROM")]
     assert stages == [f"python:{version}-slim", "base", "base"]
+
+
+@pytest.mark.parametrize("answers", PAIRWISE, ids=named)
+def test_a_project_records_where_it_comes_from_and_what_it_has(bake: Bake, answers: dict[str, Answer]) -> None:
+    record = tomllib.loads(bake(**answers).text("pyproject.toml"))["tool"]["cookiecutter-backend"]
+    assert record.items() >= {**answers, "python_version": "3.13"}.items()
+    assert record.keys() - answers.keys() == {"template", "commit", "python_version"}
 
 
 def test_equal_answers_give_equal_projects(bake: Bake) -> None:

@@ -62,7 +62,10 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Tools:
             else:
                 (folder / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
                 (folder / name).chmod(0o755)
-        return {"PATH": str(folder), "BACKEND_SKIP_SETUP": "", "UV_CACHE_DIR": CACHE, "PYENV_ROOT": ""}
+        here = {"PATH": str(folder), "BACKEND_SKIP_SETUP": "", "UV_CACHE_DIR": CACHE, "PYENV_ROOT": ""}
+        # A home that is new has no plugins of Docker.
+        here["DOCKER_CONFIG"] = os.environ.get("DOCKER_CONFIG", str(Path.home() / ".docker"))
+        return here | dict.fromkeys(("PIP_INDEX_URL", "PIP_CERT", "HTTPS_PROXY"), "")
 
     return tools
 
@@ -92,25 +95,6 @@ def edited(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[
         return copy
 
     return edited
-
-
-@pytest.fixture
-def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """Mount file systems in memory, which only root may do."""
-    folders: list[Path] = []
-
-    def mounted(options: str) -> Path:
-        folder = tmp_path / f"mounted-{len(folders)}"
-        folder.mkdir()
-        done = run(("mount", "-t", "tmpfs", "-o", options, "tmpfs", folder), cwd=tmp_path)
-        if done.returncode:
-            pytest.skip(f"nothing can be mounted: {done.stderr.strip()}")
-        folders.append(folder)
-        return folder
-
-    yield mounted
-    for folder in folders:
-        run(("umount", "-l", folder), cwd=tmp_path)
 
 
 class TestDocker:
@@ -146,10 +130,10 @@ class TestDocker:
     @pytest.mark.slow
     @needs_engine
     def test_an_image_that_does_not_build_has_failed(
-        self, generate: Generate, edited: Callable[..., Path], tmp_path: Path
+        self, generate: Generate, tools: Tools, edited: Callable[..., Path], tmp_path: Path
     ) -> None:
         template = edited("Dockerfile", lambda _: "FROM scratch\nCOPY nowhere /\n")
-        done = generate(NO_VENV, env={"BACKEND_SKIP_SETUP": ""}, template=template)
+        done = generate(NO_VENV, env=tools(docker=DOCKER), template=template)
         assert done.returncode == 0
         assert "  docker   failed: docker ended with exit code 1\n" in done.stdout
         assert "nowhere" in done.stdout.split("docker   failed: ")[1]
@@ -161,6 +145,10 @@ class TestDocker:
         [
             ("ERROR: failed to solve: process did not complete", "failed: docker ended with exit code 1\n"),
             ("write /var/lib/docker/tmp/x: no space left on device", "skipped: the disk is full\n"),
+            (
+                "the --mount option requires BuildKit. Refer to https://docs.docker.com/go/buildkit/",
+                "skipped: BuildKit is missing (Debian and Ubuntu: apt install docker-buildx)\n",
+            ),
             ("dial tcp: lookup registry-1.docker.io: i/o timeout", "skipped: no connection could be made\n"),
         ],
     )
@@ -264,6 +252,21 @@ class TestVenv:
         assert re.search("  venv     skipped: stopped after 3 s while (making venv/|installing) ", done.stdout)
         assert REPEAT_UV in done.stdout
         assert not assert_kept(tmp_path).has("venv")
+
+    @pytest.mark.slow
+    @needs_uv
+    def test_nothing_is_fetched_or_compiled_twice(
+        self, generate: Generate, tools: Tools, finished: Project, tmp_path: Path
+    ) -> None:
+        python = (finished.path / "venv" / "bin" / "python").resolve()
+        log = tmp_path / "log"
+        env = tools(uv=f'echo "$*" >> {log}\nexec {UV} "$@"', python3=str(python))
+        done = generate(NO_DOCKER, env=env | {"PYTHONDONTWRITEBYTECODE": "", "UV_COMPILE_BYTECODE": ""})
+        assert "  venv     ok" in done.stdout
+        asked = [line for line in log.read_text(encoding="utf-8").splitlines() if line.startswith(("venv", "pip"))]
+        assert asked
+        assert all(line.endswith(" --offline") for line in asked)
+        assert [*(assert_kept(tmp_path).path / "api" / "__pycache__").glob("main.*.pyc")]
 
     @pytest.mark.slow
     @needs_uv

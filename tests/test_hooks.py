@@ -6,11 +6,13 @@ import json
 import os
 import shutil
 import stat
+import string
 import sys
 import textwrap
 import threading
 import time
 import tomllib
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,13 +27,14 @@ from conftest import PAIRWISE, ROOT, TEMPLATE, Answer, Bake, Project, assert_gon
 # Hooks are imported from where they lie, so their classes are unknown to the type checker.
 Work = Any
 
-HOOKS = sorted((ROOT / "hooks").glob("*.py"))
+HOOKS = [*sorted((ROOT / "hooks").glob("*.py")), ROOT / "resource/hooks/post_gen_project.py"]
 QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 GOOD = {
     "project_name": "Shop",
     "project_slug": "shop",
     "description": "Sells things.",
     "python_version": "3.13",
+    "base_image": "python:3.13-slim",
     "database": "postgresql",
     "example": True,
     "auth": True,
@@ -74,7 +77,7 @@ class TestContext:
 
     def test_the_validator_knows_every_question(self, pre: ModuleType) -> None:
         public = {name for name in QUESTIONS if not name.startswith("_")}
-        assert public == {*pre.TEXTS, "project_slug", *pre.CHOICES, *pre.SWITCHES}
+        assert public == {*pre.TEXTS, "project_slug", "base_image", *pre.CHOICES, *pre.SWITCHES}
         assert {name: tuple(QUESTIONS[name]) for name in pre.CHOICES} == pre.CHOICES
         assert all(isinstance(QUESTIONS[name], bool) for name in pre.SWITCHES)
 
@@ -168,6 +171,62 @@ class TestValidation:
     def test_a_suggested_slug_is_accepted(self, pre: ModuleType, text: str) -> None:
         assert pre.complaint_about_slug(pre.suggested_slug(text)) is None
 
+    @pytest.mark.parametrize(
+        "image",
+        [
+            "python:3.13-slim",
+            "python:3.13",
+            "python:3",
+            "docker.io/library/python:3.13.2-slim-trixie",
+            f"python:3.13-slim@sha256:{'0' * 64}",
+            f"localhost:5000/team_a/base--image@sha256:{'f' * 64}",
+            "registry.access.redhat.com/ubi9/python-312:1.7",
+            "Registry.example.com/python-3.12:latest",
+        ],
+    )
+    def test_an_image_with_a_tag_or_a_digest_is_a_base(self, pre: ModuleType, image: str) -> None:
+        assert pre.complaint_about_image(image, "3.13") is None
+
+    @pytest.mark.parametrize(
+        "image",
+        [
+            "",
+            "python",
+            "scratch",
+            "python:",
+            "Python:3.13",
+            "python:3.13 AS evil",
+            "python:3.13\nRUN id",
+            "python:3.13-slim\n",
+            "--platform=x python:3.13",
+            "$IMAGE:1",
+            "python:$(id)",
+            "a//b:1",
+            "/python:3.13",
+            "https://registry/python:3.13",
+            'python:3.13"',
+            "python:3.13 # x",
+            "python:é",
+            "python@sha256:0",
+            f"{'x' * 255}:1",
+            None,
+            3.13,
+        ],
+    )
+    def test_other_bases_are_refused(self, pre: ModuleType, image: object) -> None:
+        complaint = pre.complaint_about_image(image, "3.13")
+        assert complaint.startswith("base_image = ")
+        assert complaint.endswith("\n  Try: python:3.13-slim")
+
+    @pytest.mark.parametrize("image", ["python:3.12-slim", "docker.io/library/python:3.14", "mirror:5000/python:3.1-x"])
+    def test_a_base_has_the_python_that_was_asked_for(self, pre: ModuleType, image: str) -> None:
+        assert "and python_version is 3.13." in pre.complaint_about_image(image, "3.13")
+
+    @given(data=st.data())
+    def test_an_accepted_base_is_one_word_that_no_format_quotes(self, pre: ModuleType, data: st.DataObject) -> None:
+        image = data.draw(st.from_regex(pre.IMAGE, fullmatch=True))
+        assert set(image) <= {*string.ascii_letters, *string.digits, *"._:/@-"}
+
     @pytest.mark.parametrize("value", [True, False, "yes", "no", "True", "OFF", "1", "0"])
     def test_the_words_for_yes_and_no_are_booleans(self, pre: ModuleType, value: object) -> None:
         assert pre.complaint_about_switch("example", value) is None
@@ -180,6 +239,7 @@ class TestValidation:
         bad = dict.fromkeys(GOOD, "{{")
         assert [complaint.split(" = ")[0] for complaint in pre.complaints(bad)] == [
             *("project_name", "description", "project_slug", "python_version", "database", "ci"),
+            "base_image",
             *("example", "auth", "telemetry", "kubernetes", "create_venv", "check_docker"),
         ]
 
@@ -610,6 +670,20 @@ class TestInterpreter:
         found = post.pyenv_pythons(13, {"PYENV_ROOT": str(tmp_path), "HOME": "/nowhere"})
         assert [Path(path).parts[-3] for path in found] == ["3.13.10", "3.13.9"]
 
+    @pytest.mark.skipif(os.name == "nt", reason="pyenv-win has another layout")
+    def test_a_python_that_may_be_any_is_asked_after_those_of_that_name(
+        self, post: ModuleType, work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        names = ["b/python3.13", "pyenv/versions/3.13.0/bin/python", "a/python3", "a/python"]
+        for name in names:
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).touch(mode=0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path / 'a'}:{tmp_path / 'b'}")
+        monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
+        monkeypatch.setenv("HOME", "/nowhere")
+        found = [Path(command[0]) for command in islice(post.candidates(work, 13), len(names))]
+        assert [path.relative_to(tmp_path).as_posix() for path in found] == names
+
 
 class TestWords:
     """What the user reads."""
@@ -681,3 +755,37 @@ class TestCruft:
         assert post.cruft_scratch({"_commit": "abc"}, tmp_path / "tmpab12_xyz" / "shop")
         assert not post.cruft_scratch({}, tmp_path / "tmpab12_xyz" / "shop")
         assert not post.cruft_scratch({"_commit": "abc"}, tmp_path / "shop")
+
+
+class TestOrigin:
+    """Where a project comes from."""
+
+    @pytest.mark.parametrize("typed", [".", "../template", "{}"])
+    def test_a_template_that_lies_here_is_known_by_its_whole_path(
+        self, post: ModuleType, tmp_path: Path, typed: str
+    ) -> None:
+        template = tmp_path / "template"
+        template.mkdir()
+        (template / "cookiecutter.json").touch()
+        typed = typed.format(template)
+        answers = {"_template": typed, "_repo_dir": typed}
+        assert post.origin_of(answers, tmp_path, {"PWD": str(template)}) == (str(template), "")
+
+    def test_any_other_template_is_known_as_it_was_typed(self, post: ModuleType, tmp_path: Path) -> None:
+        typed = "gh:somebody/cookiecutter-backend"
+        answers = {"_template": typed, "_repo_dir": str(tmp_path / "missing")}
+        assert post.origin_of(answers, tmp_path, {"PWD": str(tmp_path)}) == (typed, "")
+
+    def test_it_is_what_cruft_was_told(self, post: ModuleType, tmp_path: Path) -> None:
+        recorded = {"template": "https://example.com/template", "commit": "abc"}
+        (tmp_path / ".cruft.json").write_text(json.dumps(recorded), encoding="ascii")
+        assert post.origin_of({"_template": "."}, tmp_path, {}) == (recorded["template"], "abc")
+        assert post.origin_of({"_template": "x", "_commit": "def"}, tmp_path, {}) == ("x", "def")
+
+    def test_what_is_recorded_is_recorded_once(self, post: ModuleType, tmp_path: Path) -> None:
+        path = tmp_path / "pyproject.toml"
+        path.touch()
+        for template in ('C:\\a "b"', "another"):
+            post.write_origin(tmp_path, {**GOOD, "_template": template, "_commit": "abc"}, {})
+        record = tomllib.loads(path.read_text("utf-8"))["tool"]["cookiecutter-backend"]
+        assert (record["template"], record["commit"], record["auth"]) == ('C:\\a "b"', "abc", True)

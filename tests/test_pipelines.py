@@ -35,6 +35,7 @@ KNOWN_VULNERABILITY: dict[str, object] = {
     "affected": [{"package": {"name": "starlette", "ecosystem": "PyPI"}, "versions": ["*"], "ranges": []}],
 }
 
+needs_engine = pytest.mark.skipif(MISSING_ENGINE is not None, reason=str(MISSING_ENGINE))
 both_pipelines = pytest.mark.parametrize("ci", ["github", "gitlab"])
 both_databases = pytest.mark.parametrize("database", ["postgresql", "sqlite"])
 
@@ -55,15 +56,19 @@ def read(project: Project, name: str) -> dict[str, Any]:
 
 def github_steps(project: Project) -> Iterator[Step]:
     """Yield what GitHub runs; steps that act on a failure only stay out."""
-    for name, job in read(project, WORKFLOW)["jobs"].items():
+    workflow = read(project, WORKFLOW)
+    # None of the repository's secrets is set.
+    shared = dict.fromkeys(workflow["env"], "")
+    for name, job in workflow["jobs"].items():
         for step in job["steps"]:
             if "run" in step and step.get("if") != "failure()":
-                yield Step(name, step["run"], {**job.get("env", {}), **step.get("env", {})})
+                yield Step(name, step["run"], {**shared, **job.get("env", {}), **step.get("env", {})})
 
 
 def gitlab_steps(project: Project) -> Iterator[Step]:
     """Yield what GitLab runs, with the variables of all jobs and of each."""
     pipeline = read(project, GITLAB)
+    yield from (Step("default", line, {}) for line in pipeline["default"]["before_script"])
     for name, job in pipeline.items():
         if name not in NO_JOBS:
             variables = {**pipeline["variables"], **job.get("variables", {})}
@@ -166,9 +171,17 @@ def test_sqlite_alone_needs_no_database_service(bake: Bake, ci: str) -> None:
     assert "TEST_DATABASE_URL" not in project.text(name)
 
 
+@pytest.mark.parametrize("base", ["python:3.11-slim", "registry.example.com/team/backend:7"])
+def test_gitlab_runs_the_jobs_in_the_base_image(bake: Bake, base: str) -> None:
+    project = bake(ci="gitlab", python_version="3.11", base_image=base)
+    assert read(project, GITLAB)["default"]["image"] == base
+    assert f"FROM {base} AS base\n" in project.text("Dockerfile")
+
+
+@pytest.mark.docker
+@needs_engine
 @pytest.mark.parametrize("version", ["3.11", "3.13"])
-def test_a_pipeline_runs_the_python_of_the_image(bake: Bake, tmp_path: Path, version: str) -> None:
-    assert read(bake(ci="gitlab", python_version=version), GITLAB)["default"]["image"] == f"python:{version}"
+def test_github_sets_up_the_python_of_the_base_image(bake: Bake, tmp_path: Path, version: str) -> None:
     project = bake(ci="github", python_version=version)
     output = tmp_path / "output"
     step = next(step for step in github_steps(project) if "GITHUB_OUTPUT" in step.script)
@@ -181,14 +194,14 @@ def test_a_pipeline_runs_the_python_of_the_image(bake: Bake, tmp_path: Path, ver
 def test_a_pipeline_runs_what_is_run_by_hand(bake: Bake, ci: str, database: str) -> None:
     answers: dict[str, Answer] = {"ci": ci, "database": database}
     scripts = "\n".join(step.script for holds in (False, True) for step in steps(bake(**answers), containers=holds))
-    made = " ".join(re.findall(r"make ([a-z ]+)", scripts)).split()
+    made = " ".join(re.findall(r"make ([a-z]+(?:[ -][a-z]+)*)", scripts)).split()
     twice = ("test", "fuzz") * (database == "postgresql")
-    assert sorted(made) == sorted(("lint", "test", "fuzz", "lock", "audit", "up", *twice))
+    assert sorted(made) == sorted(("lint", "test", "fuzz", "lock", "audit", "check-template", "up", *twice))
     assert "git diff --exit-code requirements*.txt" in scripts
 
 
 @pytest.mark.slow
-@both_pipelines
+@pytest.mark.parametrize("ci", [pytest.param("github", marks=[pytest.mark.docker, needs_engine]), "gitlab"])
 def test_what_a_pipeline_runs_passes(bake: Bake, postgresql: str, tmp_path: Path, ci: str) -> None:
     project = committed(bake(ci=ci), tmp_path / "project")
     surroundings = {"GITHUB_OUTPUT": str(tmp_path / "output")}
@@ -199,6 +212,36 @@ def test_what_a_pipeline_runs_passes(bake: Bake, postgresql: str, tmp_path: Path
         for step in steps(project, containers=False):
             server = {"TEST_DATABASE_URL": postgresql} if "TEST_DATABASE_URL" in step.variables else {}
             passes(project, step, {**surroundings, **database, **server})
+
+
+@pytest.mark.parametrize("ci", ["github", "gitlab"])
+def test_a_schedule_tells_that_the_template_has_changed(bake: Bake, tmp_path: Path, ci: str) -> None:
+    project = committed(bake(ci=ci), tmp_path / "project")
+    if ci == "github":
+        job = read(project, WORKFLOW)["jobs"]["template"]
+        assert job["if"] == "github.event_name == 'schedule'"
+        assert job["steps"][-1] == {"if": "hashFiles('.cruft.json') != ''", "run": "make check-template"}
+    else:
+        job = read(project, GITLAB)["template"]
+        assert job["rules"] == [{"if": '$CI_PIPELINE_SOURCE == "schedule"', "exists": [".cruft.json"]}]
+        assert job["script"] == ["make check-template"]
+
+
+def test_the_check_says_how_to_follow_the_template_and_is_silent_where_none_is_recorded(
+    bake: Bake, tmp_path: Path
+) -> None:
+    project = committed(bake(), tmp_path / "project")
+    (project.path / "venv/bin").mkdir(parents=True)
+    (project.path / "venv/bin/cruft").write_text('#!/bin/sh\necho "$@"\nexit "$STATUS"\n', encoding="utf-8")
+    (project.path / "venv/bin/cruft").chmod(0o755)
+    (project.path / "venv/.installed").touch()
+    command = ("make", "--silent", "check-template")
+    assert project.run(*command, env={"STATUS": "1"}).stdout == ""
+    (project.path / ".cruft.json").touch()
+    assert project.run(*command, env={"STATUS": "0"}).stdout == "check\n"
+    changed = project.run(*command, env={"STATUS": "1"})
+    assert changed.returncode != 0
+    assert '"Update" in README.md says how to follow it' in changed.stdout
 
 
 @both_pipelines
@@ -230,7 +273,7 @@ def test_the_audit_fails_for_a_known_vulnerability_and_where_it_can_look_up_noth
 
 @pytest.mark.slow
 @pytest.mark.docker
-@pytest.mark.skipif(MISSING_ENGINE is not None, reason=str(MISSING_ENGINE))
+@needs_engine
 @pytest.mark.parametrize(("ci", "database"), [("github", "postgresql"), ("gitlab", "sqlite")])
 def test_what_a_pipeline_starts_becomes_healthy(bake: Bake, tmp_path: Path, ci: str, database: str) -> None:
     answers: dict[str, Answer] = {"ci": ci, "database": database, "project_slug": "pipeline"}

@@ -14,7 +14,6 @@ from fastapi import APIRouter
 from fastapi.testclient import TestClient
 from pwdlib import PasswordHash  # option: auth
 from pwdlib.hashers.argon2 import Argon2Hasher  # option: auth
-from sqlalchemy import insert  # option: auth
 
 from api.dependencies.database import Database
 from api.dependencies.migrations import PYPROJECT, upgrade
@@ -85,30 +84,27 @@ def client(application: TestClient, renew: Callable[[], None]) -> TestClient:
     """A client of the application; nothing is written yet."""
     renew()
     # option: auth
-    application.headers.update(authorization(application, UUID(int=1)))
+    token = application.app_state["signer"].sign(Purpose.ACCESS, UUID(int=1), UUID(int=2), timedelta(hours=1))
+    application.headers["Authorization"] = f"Bearer {token}"
     # end: auth
     return application
 
 
-# option: auth
-@pytest.fixture
-def stranger(application: TestClient) -> dict[str, str]:
-    """The headers of another user."""
-    return authorization(application, UUID(int=2))
-
-
-def authorization(application: TestClient, user_id: UUID) -> dict[str, str]:
-    token = application.app_state["signer"].sign(Purpose.ACCESS, user_id, UUID(int=2), timedelta(hours=1))
-    return {"Authorization": f"Bearer {token}"}
-
-
-# end: auth
 @pytest.fixture
 async def database(migrated: Settings) -> AsyncIterator[Database]:
     """The database without HTTP; nothing is written yet."""
     async with Database(migrated) as database:
         await begin(database)
         yield database
+
+
+@pytest.fixture
+def alembic(migrated: Settings, application: TestClient) -> Iterator[Config]:
+    """What `alembic` on the command line knows; the schema is up to date again afterwards."""
+    yield Config(toml_file=PYPROJECT, attributes={"settings": migrated})
+    upgrade(migrated)
+    assert application.portal is not None
+    application.portal.call(application.app_state["database"].engine.dispose)  # its statements knew the old tables
 
 
 @pytest.fixture(scope="module")
@@ -139,11 +135,10 @@ def cheap_hashes() -> Iterator[None]:
 # end: auth
 async def begin(database: Database) -> None:
     """Delete every row, children first."""
-    async with database.writing() as connection:
+    async with database.writing() as session:
         for table in reversed(Base.metadata.sorted_tables):
-            await connection.execute(table.delete())
+            await session.execute(table.delete())
         # option: auth
         # Somebody whom no password lets in.
-        user = {"id": UUID(int=1), "email": "ada@example.com", "password_hash": ""}
-        await connection.execute(insert(User), user)
+        session.add(User(id=UUID(int=1), email="ada@example.com", password_hash=""))
         # end: auth

@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -50,15 +50,6 @@ def upgrade():
         parents.add_column(sa.Column("name", sa.String))
 """,
 }
-
-
-@pytest.fixture
-def alembic(migrated: Settings, application: TestClient) -> Iterator[Config]:
-    """What `alembic` on the command line knows; the schema is up to date again afterwards."""
-    yield Config(toml_file=PYPROJECT, attributes={"settings": migrated})
-    migrations.upgrade(migrated)
-    assert application.portal is not None
-    application.portal.call(application.app_state["database"].engine.dispose)  # its statements knew the old tables
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from fastapi.testclient import TestClient
 from sqlalchemy import bindparam, literal, select, union_all
 
-from api.dependencies.database import ConnectionDep
+from api.dependencies.database import SessionDep
 from api.dependencies.pagination import PageDep
 from api.schemas.base import ResponseBody
 from api.schemas.pagination import Page
@@ -22,15 +22,19 @@ class Number(ResponseBody):
     n: int
 
 
+class Bill(ResponseBody):
+    """An item with a field that pages have too."""
+
+    total: int
+
+
 numbers = union_all(*(select(literal(n).label("n")) for n in range(25))).subquery()
-QUERY = PagedQuery(
-    select(numbers.c.n).where(numbers.c.n < bindparam("below")).order_by(numbers.c.n.desc()), Page[Number]
-)
+QUERY = PagedQuery(select(numbers.c.n).where(numbers.c.n < bindparam("below")).order_by(numbers.c.n.desc()), Number)
 
 
 @router.get("/numbers/{below}")
-async def list_numbers(below: int, page: PageDep, connection: ConnectionDep) -> Page[Number]:
-    return await QUERY.fetch(connection, page, below=below)
+async def list_numbers(below: int, page: PageDep, session: SessionDep) -> Page[Number]:
+    return await QUERY.fetch(session, page, below=below)
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +75,14 @@ def test_a_page_that_cannot_be_is_refused(counter: TestClient, query: str) -> No
     answer = counter.get(f"/numbers/5?{query}")
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["loc"] == ["query", query.partition("=")[0]]
+
+
+def test_an_item_may_have_a_total_of_its_own(serve: Callable[..., TestClient]) -> None:
+    bills = APIRouter()
+
+    @bills.get("/bills")
+    async def list_bills(page: PageDep, session: SessionDep) -> Page[Bill]:
+        return await PagedQuery(select(numbers.c.n.label("total")).order_by(numbers.c.n), Bill).fetch(session, page)
+
+    page = serve(bills).get("/bills?limit=2&offset=5").json()
+    assert (page["items"], page["total"]) == ([{"total": 5}, {"total": 6}], 25)

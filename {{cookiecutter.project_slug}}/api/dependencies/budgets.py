@@ -5,17 +5,17 @@ from typing import Annotated
 from fastapi import Depends
 
 from api.dependencies.auth import CurrentUserIdDep  # option: auth
-from api.dependencies.database import ConnectionDep
+from api.dependencies.database import SessionDep
 from api.services.budgets import BudgetService
 
 
-async def get_budget_service(
-    owner_id: CurrentUserIdDep,  # asked for first: a stranger takes no connection  # option: auth
-    connection: ConnectionDep,
+def get_budget_service(
+    session: SessionDep,
+    owner_id: CurrentUserIdDep,  # option: auth
 ) -> BudgetService:
     """Make the service."""
     return BudgetService(
-        connection,
+        session,
         owner_id,  # option: auth
     )
 

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import (
     AbstractAsyncContextManager,
-    aclosing,
     asynccontextmanager,
     suppress,  # option: database=postgresql
 )
@@ -20,7 +19,7 @@ from sqlalchemy.exc import (
     IntegrityError,
     ProgrammingError,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from api.dependencies.settings import Settings
@@ -29,8 +28,7 @@ from api.services.errors import DatabaseUnavailableError
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """The methods that only read: RFC 9110, section 9.2.1."""
 
-AUTOCOMMIT = "AUTOCOMMIT"
-"""The isolation level in which each statement stands alone."""
+AUTOCOMMIT = {"isolation_level": "AUTOCOMMIT"}
 # option: database=postgresql
 
 CLOSE_TIMEOUT = 0.5
@@ -78,7 +76,7 @@ def _prepare_sqlite(engine: AsyncEngine, *, foreign_keys: bool) -> None:
 
     @event.listens_for(engine.sync_engine, "begin")
     def on_begin(connection: Connection) -> None:
-        if connection.get_execution_options().get("isolation_level") != AUTOCOMMIT:
+        if connection.get_execution_options().get("isolation_level") != AUTOCOMMIT["isolation_level"]:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     @event.listens_for(engine.sync_engine, "invalidate")
@@ -109,6 +107,8 @@ class Database:
         self.engine = open_engine(settings)
         self._timeout = settings.database_timeout
         self._turns = asyncio.Semaphore(settings.database_pool_size + settings.database_max_overflow)
+        self._writers = async_sessionmaker(self.engine, expire_on_commit=False)
+        self._readers = async_sessionmaker(self.engine.execution_options(**AUTOCOMMIT), autoflush=False)
 
     async def __aenter__(self) -> Self:
         return self
@@ -116,42 +116,40 @@ class Database:
     async def __aexit__(self, *_: object) -> None:
         await self.engine.dispose()
 
-    def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """Open a connection in which each statement stands alone, without the round trips of a transaction.
+    def reading(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """Open a session in which each statement stands alone, without the round trips of a transaction.
 
         Raises:
             DatabaseUnavailableError: where the database can't be reached or doesn't answer in time.
         """
-        return self._unit_of_work(autocommit=True)
+        return self._unit_of_work(self._readers())
 
-    def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
+    def writing(self) -> AbstractAsyncContextManager[AsyncSession]:
         """Open one transaction: committed at the end, rolled back where anything is raised.
 
         Raises:
             DatabaseUnavailableError: where the database can't be reached or doesn't answer in time.
         """
-        return self._unit_of_work()
+        return self._unit_of_work(self._writers(), commit=True)
 
     @asynccontextmanager
-    async def _unit_of_work(self, *, autocommit: bool = False) -> AsyncIterator[AsyncConnection]:
+    async def _unit_of_work(self, session: AsyncSession, *, commit: bool = False) -> AsyncIterator[AsyncSession]:
         """Tell an outage, which is nobody's fault, from a mistake in a statement or in its data.
 
         Who comes first is served first, which the pool doesn't see to. Whatever is awaited here ends with the time:
-        SQLAlchemy's own way to leave a connection waits for the server, however long that is silent.
+        SQLAlchemy's own way to leave a session waits for the server, however long that is silent.
         """
         try:
-            async with asyncio.timeout(self._timeout), self._turns, aclosing(await self.engine.connect()) as connection:
+            async with asyncio.timeout(self._timeout), self._turns, session:
                 try:
-                    if autocommit:
-                        await connection.execution_options(isolation_level=AUTOCOMMIT)
-                    yield connection
-                    if not autocommit:
-                        await connection.commit()
+                    yield session
+                    if commit:
+                        await session.commit()
                 except asyncio.CancelledError:
-                    await connection.invalidate()
+                    await session.invalidate()
                     raise
                 except Exception:
-                    await connection.rollback()
+                    await session.rollback()
                     raise
         except (IntegrityError, ProgrammingError, DataError):
             raise
@@ -160,13 +158,13 @@ class Database:
             raise DatabaseUnavailableError(message) from error
 
 
-async def get_connection(request: Request) -> AsyncIterator[AsyncConnection]:
-    """Give a request one connection for all that it does, chosen by its method."""
+async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
+    """Give a request one session for all that it does, chosen by its method."""
     database: Database = request.state.database
     unit = database.reading() if request.method in SAFE_METHODS else database.writing()
-    async with unit as connection:
-        yield connection
+    async with unit as session:
+        yield session
 
 
 # With the scope "function" the commit comes before the answer leaves; by default it would come after it.
-ConnectionDep = Annotated[AsyncConnection, Depends(get_connection, scope="function")]
+SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]

@@ -5,17 +5,17 @@ from typing import Annotated
 from fastapi import Depends
 
 from api.dependencies.auth import CurrentUserIdDep  # option: auth
-from api.dependencies.database import ConnectionDep
+from api.dependencies.database import SessionDep
 from api.services.transactions import TransactionService
 
 
-async def get_transaction_service(
-    owner_id: CurrentUserIdDep,  # asked for first: a stranger takes no connection  # option: auth
-    connection: ConnectionDep,
+def get_transaction_service(
+    session: SessionDep,
+    owner_id: CurrentUserIdDep,  # option: auth
 ) -> TransactionService:
     """Make the service."""
     return TransactionService(
-        connection,
+        session,
         owner_id,  # option: auth
     )
 

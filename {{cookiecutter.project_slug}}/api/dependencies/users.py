@@ -4,13 +4,13 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from api.dependencies.database import ConnectionDep
+from api.dependencies.database import SessionDep
 from api.services.users import UserService
 
 
-async def get_user_service(connection: ConnectionDep) -> UserService:
+def get_user_service(session: SessionDep) -> UserService:
     """Make the service."""
-    return UserService(connection)
+    return UserService(session)
 
 
 UserServiceDep = Annotated[UserService, Depends(get_user_service)]

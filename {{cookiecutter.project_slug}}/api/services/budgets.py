@@ -1,14 +1,12 @@
 """Budgets: their names are unique, and no limit falls below what is spent."""
 
-from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Insert, Row, Update, bindparam, delete, insert, select, type_coerce, update
+from sqlalchemy import bindparam, func, select, type_coerce
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.models import Budget
+from api.models import Budget, Transaction
 from api.models.base import Money
 from api.schemas.budgets import BudgetCreate, BudgetRead, BudgetSummary, BudgetUpdate
 from api.schemas.pagination import Page, PageRequest
@@ -43,22 +41,19 @@ class LimitBelowSpentError(ConflictError):
 _COLUMNS = (Budget.id, Budget.name, Budget.limit)
 _ALL = select(*_COLUMNS).order_by(Budget.id)
 _ONE = select(*_COLUMNS).where(Budget.id == bindparam("budget_id"))
-_LOCKED = _ONE.add_columns(Budget.spent).with_for_update()
+_LOCKED = select(Budget).where(Budget.id == bindparam("budget_id")).with_for_update()
 _SUMMARY = select(
     Budget.limit,
     Budget.spent,
     type_coerce(Budget.limit - Budget.spent, Money).label("remaining"),
-    Budget.transaction_count.label("transactions"),
+    select(func.count()).where(Transaction.budget_id == Budget.id).scalar_subquery().label("transactions"),
 ).where(Budget.id == bindparam("budget_id"))
 # option: auth
 # What belongs to another user is not there.
 _MINE = Budget.owner_id == bindparam("owner")
 _ALL, _ONE, _LOCKED, _SUMMARY = _ALL.where(_MINE), _ONE.where(_MINE), _LOCKED.where(_MINE), _SUMMARY.where(_MINE)
 # end: auth
-_PAGE = PagedQuery(_ALL, Page[BudgetRead])
-_INSERT = insert(Budget).returning(*_COLUMNS)
-_UPDATE = update(Budget).where(Budget.id == bindparam("budget_id")).returning(*_COLUMNS)
-_DELETE = delete(Budget).where(Budget.id == bindparam("budget_id"))
+_PAGE = PagedQuery(_ALL, BudgetRead)
 
 
 class BudgetService:
@@ -66,10 +61,10 @@ class BudgetService:
 
     def __init__(
         self,
-        connection: AsyncConnection,
+        session: AsyncSession,
         owner_id: UUID,  # option: auth
     ) -> None:
-        self._connection = connection
+        self._session = session
         self._owner_id = owner_id  # option: auth
 
     async def create(self, body: BudgetCreate) -> BudgetRead:
@@ -78,16 +73,17 @@ class BudgetService:
         Raises:
             BudgetNameTakenError: where another budget has the name.
         """
-        budget = {
-            "owner_id": self._owner_id,  # option: auth
+        budget = Budget(
+            owner_id=self._owner_id,  # option: auth
             **body.model_dump(),
-        }
-        return await self._save(_INSERT, budget)
+        )
+        self._session.add(budget)
+        return await self._save(budget)
 
     async def list(self, page: PageRequest) -> Page[BudgetRead]:
         """Read a page of the budgets, oldest first."""
         return await _PAGE.fetch(
-            self._connection,
+            self._session,
             page,
             owner=self._owner_id,  # option: auth
         )
@@ -98,7 +94,7 @@ class BudgetService:
         Raises:
             BudgetNotFoundError: where there is none.
         """
-        row = (await self._connection.execute(_ONE, self._key(budget_id))).one_or_none()
+        row = (await self._session.execute(_ONE, self._key(budget_id))).one_or_none()
         if row is None:
             raise BudgetNotFoundError(budget_id)
         return BudgetRead.model_validate(row)
@@ -109,7 +105,7 @@ class BudgetService:
         Raises:
             BudgetNotFoundError: where there is none.
         """
-        row = (await self._connection.execute(_SUMMARY, self._key(budget_id))).one_or_none()
+        row = (await self._session.execute(_SUMMARY, self._key(budget_id))).one_or_none()
         if row is None:
             raise BudgetNotFoundError(budget_id)
         return BudgetSummary.model_validate(row)
@@ -123,11 +119,12 @@ class BudgetService:
             LimitBelowSpentError: where more is spent already.
         """
         budget = await self.lock(budget_id)
-        changed = {"name": budget.name, "limit": budget.limit, **body.model_dump()}
-        if changed["limit"] < budget.spent:
-            message = f"{budget.spent:.2f} is spent already, more than {changed['limit']:.2f}."
+        for field, value in body.model_dump().items():
+            setattr(budget, field, value)
+        if budget.limit < budget.spent:
+            message = f"{budget.spent:.2f} is spent already, more than {budget.limit:.2f}."
             raise LimitBelowSpentError(message)
-        return await self._save(_UPDATE, {"budget_id": budget_id, **changed})
+        return await self._save(budget)
 
     async def delete(self, budget_id: UUID) -> None:
         """Remove a budget and its transactions.
@@ -135,19 +132,18 @@ class BudgetService:
         Raises:
             BudgetNotFoundError: where there is none.
         """
-        await self.lock(budget_id)
-        await self._connection.execute(_DELETE, {"budget_id": budget_id})
+        await self._session.delete(await self.lock(budget_id))
 
-    async def lock(self, budget_id: UUID) -> Row[UUID, str, Decimal, Decimal]:
-        """Read a budget that nobody else changes before this transaction ends: id, name, limit and what is spent.
+    async def lock(self, budget_id: UUID) -> Budget:
+        """Get a budget that nobody else changes before this transaction ends.
 
         Raises:
             BudgetNotFoundError: where there is none.
         """
-        row = (await self._connection.execute(_LOCKED, self._key(budget_id))).one_or_none()
-        if row is None:
+        budget = await self._session.scalar(_LOCKED, self._key(budget_id))
+        if budget is None:
             raise BudgetNotFoundError(budget_id)
-        return row
+        return budget
 
     def _key(self, budget_id: UUID) -> dict[str, UUID]:
         """Name a budget to a statement."""
@@ -156,11 +152,12 @@ class BudgetService:
             "budget_id": budget_id,
         }
 
-    async def _save(self, statement: Insert | Update, budget: dict[str, Any]) -> BudgetRead:
+    async def _save(self, budget: Budget) -> BudgetRead:
         """Let the database judge the name, the only one of its rules that is not checked before."""
+        name = budget.name
         try:
-            row = (await self._connection.execute(statement, budget)).one()
+            await self._session.flush()
         except IntegrityError as error:
-            message = f"Another budget is called {budget['name']!r}."
+            message = f"Another budget is called {name!r}."
             raise BudgetNameTakenError(message) from error
-        return BudgetRead.model_validate(row)
+        return BudgetRead.model_validate(budget)

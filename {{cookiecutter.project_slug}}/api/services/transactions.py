@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.models import Budget, Transaction
 from api.schemas.pagination import Page, PageRequest
@@ -40,28 +40,15 @@ _COLUMNS = (
 _OF_BUDGET = select(*_COLUMNS).where(Transaction.budget_id == bindparam("budget_id"))
 _OF_BUDGET = _OF_BUDGET.join(Budget).where(Budget.owner_id == bindparam("owner"))  # option: auth
 _ONE = _OF_BUDGET.where(Transaction.id == bindparam("transaction_id"))
-_TOTAL = select(Budget.transaction_count).where(Budget.id == bindparam("budget_id"))
-_TOTAL = _TOTAL.where(Budget.owner_id == bindparam("owner"))  # option: auth
-_NEWEST_FIRST = _OF_BUDGET.order_by(Transaction.occurred_at.desc(), Transaction.id.desc())
-_PAGE = PagedQuery(_NEWEST_FIRST, Page[TransactionRead], total=_TOTAL)
+_PAGE = PagedQuery(_OF_BUDGET.order_by(Transaction.occurred_at.desc(), Transaction.id.desc()), TransactionRead)
 _SPEND = (
     update(Budget)
     .where(Budget.id == bindparam("budget_id"), Budget.spent + bindparam("amount") <= Budget.limit)
-    .values(spent=Budget.spent + bindparam("amount"), transaction_count=Budget.transaction_count + 1)
+    .values(spent=Budget.spent + bindparam("amount"))
     .returning(Budget.id)
+    .execution_options(synchronize_session=False)
 )
 _SPEND = _SPEND.where(Budget.owner_id == bindparam("owner"))  # option: auth
-_GIVE_BACK = (
-    update(Budget)
-    .where(Budget.id == bindparam("budget_id"))
-    .values(spent=Budget.spent - bindparam("amount"), transaction_count=Budget.transaction_count - 1)
-)
-_INSERT = insert(Transaction).returning(*_COLUMNS)
-_DELETE = (
-    delete(Transaction)
-    .where(Transaction.budget_id == bindparam("budget_id"), Transaction.id == bindparam("transaction_id"))
-    .returning(Transaction.amount)
-)
 
 
 class TransactionService:
@@ -69,13 +56,13 @@ class TransactionService:
 
     def __init__(
         self,
-        connection: AsyncConnection,
+        session: AsyncSession,
         owner_id: UUID,  # option: auth
     ) -> None:
-        self._connection = connection
+        self._session = session
         self._owner_id = owner_id  # option: auth
         self._budgets = BudgetService(
-            connection,
+            session,
             owner_id,  # option: auth
         )
 
@@ -91,12 +78,14 @@ class TransactionService:
             "budget_id": budget_id,
             "amount": body.amount,
         }
-        if await self._connection.scalar(_SPEND, spending) is None:
+        if await self._session.scalar(_SPEND, spending) is None:
             budget = await self._budgets.summarize(budget_id)
             message = f"{body.amount:.2f} is more than the {budget.remaining:.2f} that is left."
             raise LimitExceededError(message)
-        transaction = {"budget_id": budget_id, **body.model_dump()}
-        return TransactionRead.model_validate((await self._connection.execute(_INSERT, transaction)).one())
+        transaction = Transaction(budget_id=budget_id, **body.model_dump())
+        self._session.add(transaction)
+        await self._session.flush()
+        return TransactionRead.model_validate(transaction)
 
     async def list(self, budget_id: UUID, page: PageRequest) -> Page[TransactionRead]:
         """Read a page of a budget's transactions, newest first.
@@ -105,7 +94,7 @@ class TransactionService:
             BudgetNotFoundError: where there is no such budget.
         """
         transactions = await _PAGE.fetch(
-            self._connection,
+            self._session,
             page,
             owner=self._owner_id,  # option: auth
             budget_id=budget_id,
@@ -125,7 +114,7 @@ class TransactionService:
             "budget_id": budget_id,
             "transaction_id": transaction_id,
         }
-        row = (await self._connection.execute(_ONE, keys)).one_or_none()
+        row = (await self._session.execute(_ONE, keys)).one_or_none()
         if row is None:
             raise TransactionNotFoundError(transaction_id)
         return TransactionRead.model_validate(row)
@@ -137,9 +126,9 @@ class TransactionService:
             BudgetNotFoundError: where there is no such budget.
             TransactionNotFoundError: where the budget has none such.
         """
-        await self._budgets.lock(budget_id)
-        keys = {"budget_id": budget_id, "transaction_id": transaction_id}
-        amount = await self._connection.scalar(_DELETE, keys)
-        if amount is None:
+        budget = await self._budgets.lock(budget_id)
+        transaction = await self._session.get(Transaction, transaction_id)
+        if transaction is None or transaction.budget_id != budget_id:
             raise TransactionNotFoundError(transaction_id)
-        await self._connection.execute(_GIVE_BACK, {"budget_id": budget_id, "amount": amount})
+        budget.spent -= transaction.amount
+        await self._session.delete(transaction)

@@ -1,12 +1,11 @@
 """Users: their e-mail addresses are unique, and nobody's password is their address."""
 
 import asyncio
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Insert, Row, Update, bindparam, delete, insert, select, update
+from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.models import Login, User
 from api.schemas.users import UserCreate, UserRead, UserUpdate
@@ -38,17 +37,11 @@ class PasswordIsEmailError(InvalidError):
         super().__init__("Choose a password that is not the e-mail address.")
 
 
-_COLUMNS = (User.id, User.email)
-_ONE = select(*_COLUMNS, User.password_hash).where(User.id == bindparam("user_id"))
-_INSERT = insert(User).returning(*_COLUMNS)
-_UPDATE = update(User).where(User.id == bindparam("user_id")).returning(*_COLUMNS)
-
-
 class UserService:
     """The rules of users."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
 
     async def register(self, body: UserCreate) -> UserRead:
         """Add a user.
@@ -57,9 +50,10 @@ class UserService:
             PasswordIsEmailError: where the password is the address.
             EmailTakenError: where another user has the address.
         """
-        user = {"email": body.email, "password_hash": await _hash(body.password)}
-        _refuse_email(body.password, body.email)
-        return await self._save(_INSERT, user)
+        user = User(email=body.email, password_hash=await _hash(body.password))
+        _refuse_email(body.password, user.email)
+        self._session.add(user)
+        return await self._save(user)
 
     async def get(self, user_id: UUID) -> UserRead:
         """Read a user.
@@ -78,38 +72,35 @@ class UserService:
             EmailTakenError: where another user has the address.
         """
         changes = body.model_dump()
-        password = changes.pop("password", None)
-        if password:
-            changes["password_hash"] = await _hash(password)
+        password = changes.get("password")
+        password_hash = await _hash(password) if password else None  # before the first statement takes a connection
         user = await self._find(user_id)
-        email = changes.get("email", user.email)
-        if password:
-            _refuse_email(password, email)
-        elif "email" in changes and await asyncio.to_thread(verify_password, email, user.password_hash):
+        user.email = changes.get("email", user.email)
+        if password and password_hash:
+            _refuse_email(password, user.email)
+            user.password_hash = password_hash
+        elif "email" in changes and await asyncio.to_thread(verify_password, user.email, user.password_hash):
             raise PasswordIsEmailError
-        if not changes:
-            return UserRead.model_validate(user)
-        # Waits for a login that is just beginning, so that it ends too.
-        saved = await self._save(_UPDATE, {"user_id": user_id, **changes})
+        saved = await self._save(user)  # waits for a login that is just beginning, so that it ends too
         if password:
-            await self._connection.execute(delete(Login).where(Login.user_id == user_id))
+            await self._session.execute(delete(Login).where(Login.user_id == user_id))
         return saved
 
-    async def _find(self, user_id: UUID) -> Row[UUID, str, str]:
-        user = (await self._connection.execute(_ONE, {"user_id": user_id})).one_or_none()
+    async def _find(self, user_id: UUID) -> User:
+        user = await self._session.get(User, user_id)
         if user is None:
             message = f"There is no user {user_id}."
             raise UserNotFoundError(message)
         return user
 
-    async def _save(self, statement: Insert | Update, user: dict[str, Any]) -> UserRead:
+    async def _save(self, user: User) -> UserRead:
         """Let the database judge the address, the only rule that is not checked before."""
         try:
-            row = (await self._connection.execute(statement, user)).one()
+            await self._session.flush()
         except IntegrityError as error:
             message = "Another user has this e-mail address."
             raise EmailTakenError(message) from error
-        return UserRead.model_validate(row)
+        return UserRead.model_validate(user)
 
 
 async def _hash(password: str) -> str:

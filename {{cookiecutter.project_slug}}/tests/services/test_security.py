@@ -9,6 +9,7 @@ import pytest
 
 from api.services.security import (
     ALGORITHM,
+    HASH_OF_NOBODY,
     HASHER,
     LEEWAY,
     InvalidTokenError,
@@ -49,6 +50,10 @@ def test_a_password_is_kept_as_a_salted_argon2id_hash() -> None:
 
 def test_guessing_a_password_is_costly() -> None:
     assert HASHER.hash("a password of a few words").startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+
+
+def test_nobody_is_as_costly_to_guess_as_anybody() -> None:
+    assert not HASHER.current_hasher.check_needs_rehash(HASH_OF_NOBODY)
 
 
 def test_nobody_has_no_password() -> None:

@@ -1,1 +1,0 @@
-"""What it costs; `make bench` measures it, and writes RESULTS.md."""
