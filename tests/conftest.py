@@ -180,7 +180,8 @@ def bake(cookies_session: Cookies, archive: Path) -> Bake:
 def copy_template(folder: Path) -> Path:
     """Copy what cookiecutter reads."""
     shutil.copytree(TEMPLATE, folder / TEMPLATE.name)
-    shutil.copytree(ROOT / "hooks", folder / "hooks", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("hooks", "resource"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "cookiecutter.json", folder)
     return folder
 

@@ -203,7 +203,6 @@ class TestCommand:
         self, tmp_path: Path, home: Path, environment: Path
     ) -> None:
         template = Project(copy_template(tmp_path / "template.git"))
-        shutil.copytree(ROOT / "resource", template.path / "resource", ignore=shutil.ignore_patterns("__pycache__"))
         commit(template)
         url = template.path.as_uri()
         done = run(command_line(tmp_path, template=url), cwd=tmp_path, env={"HOME": str(home)})
