@@ -658,6 +658,12 @@ class TestFaults:
         assert changes(project) == " M api/main.py\n"
         assert project.text("api/main.py") == "mine"
 
+    def test_what_is_taken_back_leaves_the_handling_of_signals_as_it_was(self, adopt: Adopt) -> None:
+        before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+        with pytest.raises(hook.RefusedError):
+            add(adopt(), "class", "number:str")
+        assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
+
     def test_two_runs_do_not_meet(self, adopt: Adopt) -> None:
         project = adopt()
         with (

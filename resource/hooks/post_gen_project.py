@@ -27,11 +27,10 @@ import subprocess
 import tomllib
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
-from types import FrameType
 from typing import Any, TextIO
 
 import jinja2
@@ -61,6 +60,8 @@ FIELD = re.compile(r"(?P<name>[^:]*):(?P<type>[^=?!]*)(=(?P<argument>[^=?!]*))?(
 LONGEST_WORD = 40
 LONGEST_IDENTIFIER = 63
 """Of PostgreSQL, in bytes."""
+
+INTERRUPTS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 # What the slice's functions call something else, and a resource can't be called.
 WORDS_OF_THE_SLICE = {
@@ -746,16 +747,18 @@ def add_or_take_back(answers: Answers, templates: Path, project: Path) -> str:
     """Add a resource to a project that nobody else works on; a fault leaves it as it was."""
     stage = project / STAGE
     with alone(project):
-        take_back(stage, project)  # what a killed run has left
-        shutil.rmtree(stage, ignore_errors=True)
+        clean_up(stage, project)  # after a run that was killed
         try:
             return add(answers, templates, project)
-        except BaseException:
-            on_interrupts(signal.SIG_IGN)
-            take_back(stage, project)
-            raise
         finally:
-            shutil.rmtree(stage, ignore_errors=True)
+            with undisturbed():
+                clean_up(stage, project)
+
+
+def clean_up(stage: Path, project: Path) -> None:
+    """Take back what is not done, and remove the stage."""
+    take_back(stage, project)
+    shutil.rmtree(stage, ignore_errors=True)
 
 
 @contextmanager
@@ -778,10 +781,14 @@ def alone(project: Path) -> Iterator[None]:
         yield
 
 
-def on_interrupts(handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> None:
-    """Handle Ctrl-C and the end of the terminal or session alike."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if number := getattr(signal, name, None):
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Finish before Ctrl-C, or the end of the terminal or session, is heeded."""
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in INTERRUPTS}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
             signal.signal(number, handler)
 
 
@@ -796,7 +803,8 @@ def say(text: str, file: TextIO) -> None:
 def main(answers: Answers, templates: Path) -> int:
     """Add a resource, or say why not; the exit status tells which."""
     project = Path(templates.parent, answers["project"])
-    on_interrupts(signal.default_int_handler)
+    for number in INTERRUPTS:
+        signal.signal(number, signal.default_int_handler)
     try:
         said = add_or_take_back(answers, templates, project)
     except RefusedError as error:
