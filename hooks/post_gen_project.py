@@ -233,8 +233,12 @@ def project_files(project: Path, began: int = 0) -> Iterator[Path]:
                 yield path
 
 
-def remove_declined(project: Path, answers: Answers, began: int = 0) -> None:
-    """Remove files of declined options, what tools had left in a checkout of the template, and emptied folders."""
+def remove_declined(project: Path, answers: Answers, began: int = 0) -> list[Path]:
+    """Remove files of declined options, what tools had left in a checkout of the template, and emptied folders.
+
+    What stays of what cookiecutter has written is given back.
+    """
+    kept: list[Path] = []
     declined = tuple(f"{name}/" for name in declined_files(answers))
     for path in list(project_files(project, began)):
         name = path.relative_to(project).as_posix()
@@ -242,6 +246,9 @@ def remove_declined(project: Path, answers: Answers, began: int = 0) -> None:
             path.unlink(missing_ok=True)
             while (path := path.parent) != project and not any(path.iterdir()):
                 path.rmdir()
+        else:
+            kept.append(path)
+    return kept
 
 
 def prune_file(path: Path, answers: Answers) -> None:
@@ -404,8 +411,7 @@ def write_origin(project: Path, answers: Answers, environ: Mapping[str, str]) ->
 def prune(project: Path, answers: Answers) -> None:
     """Take away everything that was declined from what cookiecutter has written; all else is the user's."""
     began = put_back(project)
-    remove_declined(project, answers, began)
-    written = list(project_files(project, began))
+    written = remove_declined(project, answers, began)
     for path in written:
         prune_file(path, answers)
     if all(project / name in written for name in ("pyproject.toml", *LOCKS)):

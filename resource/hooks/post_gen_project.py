@@ -474,9 +474,8 @@ def complaint_about_reference(field: Field, tables: Mapping[str, str], *, auth: 
     return complaint("fields", f"{field.name}:ref={field.refers_to}", rule, way_out)
 
 
-def described(field: Field, resource: str, templates: Path, *, auth: bool) -> Field:
+def described(field: Field, resource: str, types: Mapping[str, Mapping[str, Any]], *, auth: bool) -> Field:
     """Give a field what its type is in each room."""
-    types = tomllib.loads((templates / "types.toml").read_text(encoding="utf-8"))
     kind = types["email_without_auth" if field.type_ == "email" and not auth else field.type_]
     options = field.options or [""]
     values = {
@@ -522,7 +521,8 @@ def resource_of(answers: Answers, templates: Path, project: Path) -> Resource:
     fields = [field for field in map(read_field, texts) if field]
     refuse(complaint_about_reference(field, tables, auth=auth) for field in fields)
     fields = [dataclasses.replace(field, model=tables.get(field.refers_to, "")) for field in fields]
-    fields = [described(field, name, templates, auth=auth) for field in fields]
+    types = tomllib.loads((templates / "types.toml").read_text(encoding="utf-8"))
+    fields = [described(field, name, types, auth=auth) for field in fields]
     resource = Resource(name, names, fields, auth, *next_revision(project))
     rule = f"PostgreSQL names nothing with more than {LONGEST_IDENTIFIER} characters."
     refuse(

@@ -2,34 +2,21 @@
 
 import re
 from datetime import UTC, date, datetime
-from typing import Annotated
+from typing import Annotated, LiteralString
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 from pydantic_core import PydanticCustomError
 
 
-def only_moment(value: object) -> object:
-    """Refuse a number, also one in quotes.
+def only(kind: LiteralString, written: str, rule: LiteralString) -> BeforeValidator:
+    """Refuse a number, also one in quotes, and whatever else is not written so."""
 
-    Raises:
-        PydanticCustomError: where `value` does not begin with a year.
-    """
-    if not isinstance(value, str) or not re.match(r"[0-9]{4}-", value):
-        kind, rule = "moment", "A moment is a string such as 2026-01-31T12:00:00Z"
-        raise PydanticCustomError(kind, rule)
-    return value
+    def check(value: object) -> object:
+        if not isinstance(value, str) or not re.fullmatch(written, value):
+            raise PydanticCustomError(kind, rule)
+        return value
 
-
-def only_day(value: object) -> object:
-    """Refuse a number, and a moment.
-
-    Raises:
-        PydanticCustomError: where `value` is not a year, a month and a day.
-    """
-    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
-        kind, rule = "day", "A day is a string such as 2026-01-31"
-        raise PydanticCustomError(kind, rule)
-    return value
+    return BeforeValidator(check)
 
 
 def to_utc(value: datetime) -> datetime:
@@ -45,8 +32,12 @@ def to_utc(value: datetime) -> datetime:
         raise PydanticCustomError(kind, rule) from None
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(only_moment), AfterValidator(to_utc)]
+Moment = Annotated[
+    AwareDatetime,
+    only("moment", r"(?s)[0-9]{4}-.*", "A moment is a string such as 2026-01-31T12:00:00Z"),
+    AfterValidator(to_utc),
+]
 """A moment with its zone, moved to UTC."""
 
-Day = Annotated[date, BeforeValidator(only_day)]
+Day = Annotated[date, only("day", r"[0-9]{4}-[0-9]{2}-[0-9]{2}", "A day is a string such as 2026-01-31")]
 """A day of the calendar."""
