@@ -25,6 +25,7 @@ from postgresql import PostgreSQL
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
+TEMPLATE_FOLDERS = (TEMPLATE.name, "hooks", "resource")
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -179,9 +180,8 @@ def bake(cookies_session: Cookies, archive: Path) -> Bake:
 
 def copy_template(folder: Path) -> Path:
     """Copy what cookiecutter reads."""
-    shutil.copytree(TEMPLATE, folder / TEMPLATE.name)
-    for name in ("hooks", "resource"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in TEMPLATE_FOLDERS:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".*_cache"))
     shutil.copy(ROOT / "cookiecutter.json", folder)
     return folder
 

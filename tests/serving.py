@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Self, TypeVar
 from uuid import uuid4
 
+import pytest
+
 from conftest import Project
-from postgresql import children
+from postgresql import PostgreSQL, children
 from web import Answer, ask, free_port, read, wait_for
 
 Result = TypeVar("Result")
@@ -51,6 +53,14 @@ def migrate(project: Project, environment: Path, url: str) -> str:
     done = project.run(environment / "alembic", "upgrade", "head", env={"DATABASE_URL": url})
     assert done.returncode == 0, done.stderr
     return url
+
+
+def database_settings(request: pytest.FixtureRequest, project: Project, environment: Path) -> dict[str, str]:
+    """Lead to an empty database of the kind that a fixture's parameter names; a file of SQLite's needs no settings."""
+    if request.param != "postgresql":
+        return {}
+    database: PostgreSQL = request.getfixturevalue("postgresql_server")
+    return {"DATABASE_URL": migrate(project, environment, database.create_database())}
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from jinja2 import Template, TemplateError
 
 from conftest import ROOT, TEMPLATE, Answer, Bake, Generate, Project, command_line, copy_template, run, tool
+from repository import git
 
 QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 TEXT_FILES = ("pyproject.toml", "api/__init__.py", "README.md")
@@ -43,7 +44,6 @@ NASTY = [
     "x" * 200,
 ]
 REFUSED = ["{{", "{%", "{#", "{{ 7*7 }}", "{# x #}", "# option: auth", "<!-- end: auth -->", "\n", "\x1b", "\u202e"]
-ME = ("-c", "user.name=Me", "-c", "user.email=me@example.com")
 
 # Three of four are such as people might type, the fourth is anything.
 TYPED = st.lists(
@@ -415,8 +415,8 @@ class TestFolderInUse:
         for name in (*self.OTHERS, *self.SHARED):
             (project.path / name).parent.mkdir(parents=True, exist_ok=True)
             (project.path / name).write_text(self.MINE, encoding="utf-8")
-        for command in (("init", "--quiet"), ("add", "--force", "."), (*ME, "commit", "--quiet", "-m", "mine")):
-            assert project.run("git", *command).returncode == 0
+        for command in (("init", "--quiet"), ("add", "--force", "."), ("commit", "--quiet", "-m", "mine")):
+            git(project.path, *command)
         return project
 
     def test_it_is_left_alone(self, generate: Generate, project: Project) -> None:

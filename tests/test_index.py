@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from conftest import TEMPLATE, Generate, Project, copy_template, path_with_uv, run
+from conftest import ROOT, TEMPLATE, Generate, Project, copy_template, path_with_uv, run
 from index import OPENSSL, PASSWORD, Index, locked, private_index, write_wheel
 from test_docker import MISSING_ENGINE, docker
-from test_update import blocks
+from test_project import bash_blocks
 
 pytestmark = [
     pytest.mark.slow,
@@ -161,10 +161,10 @@ def test_pip_needs_no_network_either(generate: Generate, small: Path, tmp_path: 
 
 def block_with(words: str) -> str:
     """Give the commands on the page for teams that hold these words."""
-    (block,) = (block for block in blocks("docs/teams.md") if words in block)
+    (block,) = (block for block in bash_blocks(ROOT / "docs/teams.md") if words in block)
     return block
 
 
 def test_every_command_of_the_page_for_teams_is_run_by_a_test() -> None:
     run_by_tests = ("cookiecutter team:", "pip download", "UV_OFFLINE", "rollout.sh")
-    assert [block_with(words) for words in run_by_tests] == blocks("docs/teams.md")
+    assert [block_with(words) for words in run_by_tests] == bash_blocks(ROOT / "docs/teams.md")

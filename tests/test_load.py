@@ -11,7 +11,7 @@ import pytest
 
 from conftest import Bake
 from postgresql import PostgreSQL
-from serving import Clients, Server, at_once, kept, migrate, serving
+from serving import Clients, Server, at_once, database_settings, kept, migrate, serving
 from web import Answer, ask, sign_in
 
 pytestmark = [
@@ -26,10 +26,7 @@ Ask = Callable[..., Callable[[], Answer]]
 def server(request: pytest.FixtureRequest, bake: Bake, environment: Path, tmp_path: Path) -> Iterator[Server]:
     """Three workers on either database."""
     project = bake(database=request.param)
-    settings = {"WEB_CONCURRENCY": "3", "DATABASE_TIMEOUT": "30"}
-    if request.param == "postgresql":
-        database: PostgreSQL = request.getfixturevalue("postgresql_server")
-        settings["DATABASE_URL"] = migrate(project, environment, database.create_database())
+    settings = {"WEB_CONCURRENCY": "3", "DATABASE_TIMEOUT": "30", **database_settings(request, project, environment)}
     with serving(project, environment, tmp_path, settings) as server:
         yield server
     assert "database is locked" not in server.log()

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from conftest import EVERYTHING, Answer, Bake, Project, path_with_uv, run, tool
+from conftest import EVERYTHING, Answer, Bake, Project, path_with_uv, tool
+from repository import git
 from test_docker import MISSING_ENGINE
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the commands are those of a Unix shell")
@@ -85,15 +86,10 @@ def steps(project: Project, *, containers: bool) -> list[Step]:
 
 def committed(project: Project, path: Path) -> Project:
     """Give what a pipeline would check out: the files that git keeps, so neither secrets nor an environment."""
-    identity = ("-c", "user.name=Tester", "-c", "user.email=tester@example.org", "-c", "init.defaultBranch=main")
-    for command in (
-        ("init", "--quiet", path),
-        (*identity, "--work-tree", project.path, "-C", path, "add", "."),
-        (*identity, "-C", path, "commit", "--quiet", "--message", "Begin"),
-        ("-C", path, "checkout", "--quiet", "--", "."),
-    ):
-        done = run(("git", *command), cwd=path.parent)
-        assert done.returncode == 0, done.stderr
+    git(path.parent, "init", "--quiet", path)
+    git(path, "--work-tree", project.path, "add", ".")
+    git(path, "commit", "--quiet", "--message", "Begin")
+    git(path, "checkout", "--quiet", "--", ".")
     return Project(path)
 
 

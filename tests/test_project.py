@@ -151,9 +151,14 @@ def walk_through_the_example(server: str) -> None:
     assert unknown.body["request_id"] == unknown.headers["x-request-id"]
 
 
+def bash_blocks(page: Path) -> list[str]:
+    """Give the blocks of shell commands on a page, as they stand there."""
+    return re.findall(r"^ *```bash\n(.*?)^ *```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
 def readme_blocks(project: Project) -> list[str]:
-    """Give the blocks of shell commands in a project's README, as they stand there."""
-    return re.findall(r"^```bash\n(.*?)^```", project.text("README.md"), re.MULTILINE | re.DOTALL)
+    """Give those of a project's README."""
+    return bash_blocks(project.path / "README.md")
 
 
 def removes_the_example(block: str) -> bool:

@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from conftest import ROOT, Project, run, tool
-from test_update import blocks, commit, git
+from repository import commit, git
+from test_project import bash_blocks
 
 Questions = dict[str, Any]
 
@@ -203,7 +204,7 @@ class TestFresh:
 def test_the_commands_of_the_release_checklist_work_as_they_stand(clone: Project) -> None:
     edited = clone.text("cookiecutter.json").replace('"kubernetes": false', '"kubernetes": true')
     (clone.path / "cookiecutter.json").write_text(edited, encoding="utf-8")
-    for block in blocks("CONTRIBUTING.md"):
+    for block in bash_blocks(ROOT / "CONTRIBUTING.md"):
         done = clone.run("bash", "-ec", block)
         assert done.returncode == 0, done.stderr
     assert git(clone.path, "show", f"v{VERSION}:tests/released.json") == edited.strip()

@@ -15,7 +15,7 @@ import pytest
 
 from conftest import Bake, Project
 from postgresql import PostgreSQL
-from serving import Clients, Server, at_once, kept, migrate, serving, wait_until
+from serving import Clients, Server, at_once, database_settings, kept, migrate, serving, wait_until
 from web import Answer, ask, sign_in
 
 pytestmark = [
@@ -153,10 +153,11 @@ def serve_again(
 ) -> Callable[[], AbstractContextManager[Server]]:
     """Serve with two workers, on either database, which outlives the server."""
     project = bake(database=request.param)
-    settings = {"SECRET_KEY": "0123456789" * 4, "WEB_CONCURRENCY": "2"}
-    if request.param == "postgresql":
-        database: PostgreSQL = request.getfixturevalue("postgresql_server")
-        settings["DATABASE_URL"] = migrate(project, environment, database.create_database())
+    settings = {
+        "SECRET_KEY": "0123456789" * 4,
+        "WEB_CONCURRENCY": "2",
+        **database_settings(request, project, environment),
+    }
     return partial(serving, project, environment, tmp_path, settings)
 
 

@@ -17,6 +17,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from conftest import PAIRWISE, ROOT, Answer, Bake, Project, command_line, copy_template, load_hook, named, run, tool
+from repository import commit, git
 from serving import wait_until
 from test_quality import check
 
@@ -41,20 +42,18 @@ def adopt(bake: Bake, environment: Path, tmp_path: Path) -> Callable[..., Projec
     def adopt(**answers: Answer) -> Project:
         project = Project(shutil.copytree(bake(**answers).path, tmp_path / "adopted"))
         (project.path / "venv").symlink_to(environment.parent)
-        commit(project)
+        keep(project)
         return project
 
     return adopt
 
 
-def commit(project: Project) -> None:
-    """Commit whatever there is."""
+def keep(project: Project) -> None:
+    """Commit whatever there is, but for the tools."""
     if not project.has(".git"):
-        assert project.run("git", "init", "--quiet").returncode == 0
+        git(project.path, "init", "--quiet")
         (project.path / ".git/info/exclude").write_text("venv\n", encoding="utf-8")
-    author = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
-    assert project.run("git", "add", "--all").returncode == 0
-    assert project.run("git", *author, "commit", "--quiet", "--message", "...").returncode == 0
+    commit(project.path, "...")
 
 
 def make(project: Project, *variables: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -203,17 +202,17 @@ class TestCommand:
         self, tmp_path: Path, home: Path, environment: Path
     ) -> None:
         template = Project(copy_template(tmp_path / "template.git"))
-        commit(template)
+        keep(template)
         url = template.path.as_uri()
         done = run(command_line(tmp_path, template=url), cwd=tmp_path, env={"HOME": str(home)})
         assert done.returncode == 0, done.stderr
         project = Project(tmp_path / "budget-api")
         (project.path / "venv").symlink_to(environment.parent)
         record = tomllib.loads(project.text("pyproject.toml"))["tool"]["cookiecutter-backend"]
-        head = template.run("git", "rev-parse", "HEAD").stdout.strip()
+        head = git(template.path, "rev-parse", "HEAD")
         assert (record["template"], record["commit"]) == (url, head)
         shutil.rmtree(template.path / "resource")
-        commit(template)
+        keep(template)
         done = make(project, "name=invoice", f"fields={ISSUED}", env={"HOME": str(home)})
         assert done.returncode == 0, done.stderr
         assert project.has("api/services/invoices.py")
@@ -524,7 +523,7 @@ def test_a_project_that_was_edited_by_hand_gets_a_slice_in_its_own_format(adopt:
     ):
         done = project.run(f"venv/bin/{command[0]}", *command[1:], env={"RUFF_NO_CACHE": "true"})
         assert done.returncode == 0, done.stdout + done.stderr
-    commit(project)
+    keep(project)
     add(project, "invoice", ISSUED)
     assert_only_added(project)
     [revision] = [path.name.partition("_")[0] for path in project.path.glob("migrations/versions/*_nothing_yet.py")]

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT, Bake, Generate, Project, copy_template, run, tool
+from repository import commit, git
 
 DOCKER = shutil.which("docker")
 ENGINE = DOCKER is not None and run((DOCKER, "buildx", "inspect"), cwd=ROOT).returncode == 0
 
-ME = ("-c", "user.name=Me", "-c", "user.email=me@example.com")
 # A tool that does nothing but write down all that it is told.
 EAVESDROPPER = """#!/bin/sh
 { echo "$0 $*"; /usr/bin/env; /bin/cat; } >> "$HEARD"
@@ -83,10 +83,10 @@ def test_every_project_has_secrets_of_its_own(bake: Bake) -> None:
 def test_git_ignores_them(bake: Bake, tmp_path: Path) -> None:
     project = Project(tmp_path / "project")
     shutil.copytree(bake().path, project.path)
-    assert project.run("git", "init", "--quiet").returncode == 0
-    assert project.run("git", "check-ignore", ".env").stdout == ".env\n"
-    assert project.run("git", "add", ".").returncode == 0
-    tracked = project.run("git", "ls-files").stdout.split()
+    git(project.path, "init", "--quiet")
+    assert git(project.path, "check-ignore", ".env") == ".env"
+    git(project.path, "add", ".")
+    tracked = git(project.path, "ls-files").split()
     assert "README.md" in tracked
     secrets = secrets_of(project)
     assert not [name for name in tracked for secret in secrets if secret in project.text(name)]
@@ -106,8 +106,8 @@ def test_docker_is_not_sent_them(bake: Bake, tmp_path: Path) -> None:
 
 def test_the_record_of_cruft_does_not_hold_them(tmp_path: Path, home: Path) -> None:
     template = copy_template(tmp_path / "template")
-    for command in (("init", "--quiet"), ("add", "."), (*ME, "commit", "--quiet", "-m", "first")):
-        assert run(("git", *command), cwd=template).returncode == 0
+    git(template, "init", "--quiet")
+    commit(template, "first")
     done = run((tool("cruft"), "create", "--no-input", template), cwd=tmp_path, env={"HOME": str(home)})
     assert done.returncode == 0, done.stderr
     project = Project(tmp_path / "budget-api")

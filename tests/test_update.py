@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from conftest import PAIRWISE, ROOT, TEMPLATE, Answer, Generate, Project, run, tool
-from test_project import readme_blocks, removes_the_example
+from conftest import PAIRWISE, ROOT, TEMPLATE, TEMPLATE_FOLDERS, Answer, Generate, Project, copy_template, run, tool
+from repository import commit, git
+from test_project import bash_blocks, readme_blocks, removes_the_example
 from test_secrets import secrets_of
 
 ADDRESS = "https://git.example.com/team/cookiecutter-backend.git"
@@ -93,21 +94,6 @@ OWN_LINES = {
 }
 
 
-def git(repository: Path, *command: str, env: Mapping[str, str] | None = None) -> str:
-    """Run a command of git that must succeed; give what it prints."""
-    identity = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com", "-c", "init.defaultBranch=main")
-    done = run(("git", *identity, *command), cwd=repository, env=env)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout.strip()
-
-
-def commit(repository: Path, message: str) -> str:
-    """Commit everything; give the commit."""
-    git(repository, "add", "--all")
-    git(repository, "commit", "--quiet", "--allow-empty", "--message", message)
-    return git(repository, "rev-parse", "HEAD")
-
-
 def replaced(text: str, changes: Mapping[str, str]) -> str:
     """Replace parts of a text that must be there."""
     for old, new in changes.items():
@@ -135,10 +121,9 @@ RELEASES = [EARLIER, *released()]
 
 def put_template(repository: Path) -> None:
     """Write the template as it is here, over what a repository holds."""
-    for name in (TEMPLATE.name, "hooks"):
+    for name in TEMPLATE_FOLDERS:
         shutil.rmtree(repository / name, ignore_errors=True)
-        shutil.copytree(ROOT / name, repository / name, ignore=shutil.ignore_patterns("__pycache__", ".*_cache"))
-    shutil.copy(ROOT / "cookiecutter.json", repository)
+    copy_template(repository)
 
 
 @dataclass(frozen=True)
@@ -220,11 +205,6 @@ def fresh(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Calla
         return upstream.make("cookiecutter", tmp_path_factory.mktemp("fresh"), **answers)
 
     return fresh
-
-
-def blocks(name: str) -> list[str]:
-    """Give the blocks of shell commands on a page of this repository, as they stand there."""
-    return re.findall(r"^ *```bash\n(.*?)^ *```", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
 def record(project: Project) -> dict[str, object]:
@@ -486,7 +466,7 @@ class TestTeams:
         page = (ROOT / self.PAGE).read_text(encoding="utf-8")
         (config,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
         (tmp_path / "team.yaml").write_text(config, encoding="utf-8")
-        (command,) = (block for block in blocks(self.PAGE) if "cookiecutter team:" in block)
+        (command,) = (block for block in bash_blocks(ROOT / self.PAGE) if "cookiecutter team:" in block)
         done = subprocess.run(
             ["bash", "-ec", command],
             cwd=tmp_path,
@@ -519,7 +499,7 @@ class TestTeams:
         addresses = [str(tmp_path / name) for name in ("behind.git", "busy.git", "current.git", "nowhere.git")]
         (tmp_path / "projects.txt").write_text("\n".join([*addresses, ""]), encoding="utf-8")
 
-        (command,) = (block for block in blocks(self.PAGE) if "rollout.sh" in block)
+        (command,) = (block for block in bash_blocks(ROOT / self.PAGE) if "rollout.sh" in block)
         branch = f"template-{upstream.commits[NOW][:7]}"
         for proposed in (branch, f"{branch} was there"):
             done = run(("bash", "-ec", command), cwd=tmp_path, env=surroundings)
