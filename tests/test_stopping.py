@@ -30,12 +30,20 @@ def project(bake: Bake) -> Project:
     return bake(database="sqlite")
 
 
-def test_a_server_without_connections_stops_at_once(project: Project, environment: Path, tmp_path: Path) -> None:
-    with serving(project, environment, tmp_path, {}) as server:
+def test_a_server_without_connections_stops_within_half_a_second(
+    project: Project, environment: Path, tmp_path: Path
+) -> None:
+    # Others may keep the machine busy: one of five will do.
+    assert any(stop(project, environment, tmp_path) < 0.5 for _ in range(5))
+
+
+def stop(project: Project, environment: Path, folder: Path) -> float:
+    """Start a server and stop it; tell how many seconds that took."""
+    with serving(project, environment, folder, {}) as server:
         began = time.monotonic()
         server.process.terminate()
         assert server.process.wait(10) == 0
-        assert time.monotonic() - began < 5
+        return time.monotonic() - began
 
 
 def test_a_client_that_keeps_its_connection_idle_does_not_hold_up_the_stop(

@@ -5,6 +5,7 @@ then waits half a minute for clients that keep a connection without using it.
 """
 
 import asyncio
+import gc
 import os
 import signal
 from typing import ClassVar
@@ -76,6 +77,11 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
         """Wait no longer for requests."""
         for connection in list(Connection.opened):
             connection.close_if_idle()
+
+
+def pre_fork(_arbiter: Arbiter, _worker: Worker) -> None:
+    """Leave what is loaded out of every search for garbage: it stays shared, and a process ends without looking at it."""
+    gc.freeze()
 
 
 def on_reload(arbiter: Arbiter) -> None:
