@@ -84,12 +84,24 @@ def client(application: TestClient, renew: Callable[[], None]) -> TestClient:
     """A client of the application; nothing is written yet."""
     renew()
     # option: auth
-    token = application.app_state["signer"].sign(Purpose.ACCESS, UUID(int=1), UUID(int=2), timedelta(hours=1))
-    application.headers["Authorization"] = f"Bearer {token}"
+    application.headers.update(authorization(application, UUID(int=1)))
     # end: auth
     return application
 
 
+# option: auth
+@pytest.fixture
+def stranger(application: TestClient) -> dict[str, str]:
+    """The headers of another user."""
+    return authorization(application, UUID(int=2))
+
+
+def authorization(application: TestClient, user_id: UUID) -> dict[str, str]:
+    token = application.app_state["signer"].sign(Purpose.ACCESS, user_id, UUID(int=2), timedelta(hours=1))
+    return {"Authorization": f"Bearer {token}"}
+
+
+# end: auth
 @pytest.fixture
 async def database(migrated: Settings) -> AsyncIterator[Database]:
     """The database without HTTP; nothing is written yet."""

@@ -29,7 +29,9 @@ class Bill(ResponseBody):
 
 
 numbers = union_all(*(select(literal(n).label("n")) for n in range(25))).subquery()
-QUERY = PagedQuery(select(numbers.c.n).where(numbers.c.n < bindparam("below")).order_by(numbers.c.n.desc()), Number)
+QUERY = PagedQuery(
+    select(numbers.c.n).where(numbers.c.n < bindparam("below")).order_by(numbers.c.n.desc()), Page[Number]
+)
 
 
 @router.get("/numbers/{below}")
@@ -82,7 +84,8 @@ def test_an_item_may_have_a_total_of_its_own(serve: Callable[..., TestClient]) -
 
     @bills.get("/bills")
     async def list_bills(page: PageDep, session: SessionDep) -> Page[Bill]:
-        return await PagedQuery(select(numbers.c.n.label("total")).order_by(numbers.c.n), Bill).fetch(session, page)
+        query = PagedQuery(select(numbers.c.n.label("total")).order_by(numbers.c.n), Page[Bill])
+        return await query.fetch(session, page)
 
     page = serve(bills).get("/bills?limit=2&offset=5").json()
     assert (page["items"], page["total"]) == ([{"total": 5}, {"total": 6}], 25)

@@ -22,7 +22,7 @@ class TokenMissingError(UnauthenticatedError):
     title = "Log in first"
 
 
-def get_current_user_id(request: Request, token: Annotated[str | None, Depends(bearer)]) -> UUID:
+async def get_current_user_id(request: Request, token: Annotated[str | None, Depends(bearer)]) -> UUID:
     """Tell who asks.
 
     Raises:
@@ -37,12 +37,12 @@ def get_current_user_id(request: Request, token: Annotated[str | None, Depends(b
     return user_id
 
 
-def get_auth_service(request: Request) -> AuthService:
+async def get_auth_service(request: Request) -> AuthService:
     """Make the service."""
     return AuthService(request.state.database.writing, request.state.signer)
 
 
-def get_address(request: Request) -> str:
+async def get_address(request: Request) -> str:
     """Tell where a request comes from; of IPv6 the first half, since one subscriber has all of the second: RFC 6177."""
     try:
         address = ip_address(request.client.host if request.client else "")
@@ -53,7 +53,7 @@ def get_address(request: Request) -> str:
     return str(address.ipv4_mapped or ip_network((address, 64), strict=False))
 
 
-def forbid_storing(response: Response) -> None:
+async def forbid_storing(response: Response) -> None:
     """Keep tokens out of every cache: RFC 6749, section 5.1."""
     response.headers["Cache-Control"] = "no-store"
 

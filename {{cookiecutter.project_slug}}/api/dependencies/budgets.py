@@ -9,9 +9,9 @@ from api.dependencies.database import SessionDep
 from api.services.budgets import BudgetService
 
 
-def get_budget_service(
+async def get_budget_service(
+    owner_id: CurrentUserIdDep,  # asked for first: a stranger takes nobody's turn  # option: auth
     session: SessionDep,
-    owner_id: CurrentUserIdDep,  # option: auth
 ) -> BudgetService:
     """Make the service."""
     return BudgetService(

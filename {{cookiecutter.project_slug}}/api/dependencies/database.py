@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import (
     AbstractAsyncContextManager,
+    aclosing,
     asynccontextmanager,
     suppress,  # option: database=postgresql
 )
@@ -140,7 +141,7 @@ class Database:
         SQLAlchemy's own way to leave a session waits for the server, however long that is silent.
         """
         try:
-            async with asyncio.timeout(self._timeout), self._turns, session:
+            async with asyncio.timeout(self._timeout), self._turns, aclosing(session):
                 try:
                     yield session
                     if commit:

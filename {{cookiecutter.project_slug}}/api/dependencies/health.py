@@ -11,7 +11,7 @@ HEALTH_ROUTES = frozenset({"/livez", "/readyz"})
 """Machines ask them every few seconds, by our address."""
 
 
-def get_health_service(session: SessionDep, request: Request) -> HealthService:
+async def get_health_service(session: SessionDep, request: Request) -> HealthService:
     """Make the service."""
     return HealthService(session, old_revisions=request.state.old_revisions, stopping=request.state.stopping)
 

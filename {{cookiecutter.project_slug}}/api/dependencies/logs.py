@@ -11,6 +11,8 @@ from api.dependencies.telemetry import current_trace  # option: telemetry
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 """What begins a line, moves the cursor or colours a terminal."""
 
+to_json = json.JSONEncoder(default=str).encode
+
 
 class PlainFormatter(logging.Formatter):
     """Lines for a terminal; text from outside can't begin a line of its own, or play with the terminal."""
@@ -41,7 +43,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             event["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(event, default=str)
+        return to_json(event)
 
 
 def configure_logging(level: str, *, as_json: bool) -> None:

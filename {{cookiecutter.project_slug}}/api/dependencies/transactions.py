@@ -9,9 +9,9 @@ from api.dependencies.database import SessionDep
 from api.services.transactions import TransactionService
 
 
-def get_transaction_service(
+async def get_transaction_service(
+    owner_id: CurrentUserIdDep,  # asked for first: a stranger takes nobody's turn  # option: auth
     session: SessionDep,
-    owner_id: CurrentUserIdDep,  # option: auth
 ) -> TransactionService:
     """Make the service."""
     return TransactionService(

@@ -8,7 +8,7 @@ from api.dependencies.database import SessionDep
 from api.services.users import UserService
 
 
-def get_user_service(session: SessionDep) -> UserService:
+async def get_user_service(session: SessionDep) -> UserService:
     """Make the service."""
     return UserService(session)
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     ForeignKey,  # option: auth
     String,
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 class Budget(Base):
     """A limit, and what has been spent of it.
 
-    `spent` is the sum of the transactions' amounts. It stands here, so that spending is one conditional update of one
-    row: the limit holds however many spend at once, and however many transactions there are.
+    `spent` is the sum of the transactions' amounts, and `transaction_count` their number. They stand here, so that
+    spending is one conditional update of one row: the limit holds however many spend at once, and neither a summary nor
+    a page takes longer the more transactions there are.
     """
 
     __tablename__ = "budgets"
@@ -41,6 +43,7 @@ class Budget(Base):
     name: Mapped[str] = mapped_column(String(80))
     limit: Mapped[Decimal]
     spent: Mapped[Decimal] = mapped_column(default=Decimal(0))
+    transaction_count: Mapped[int] = mapped_column(BigInteger, default=0)
 
     transactions: Mapped[list["Transaction"]] = relationship(
         back_populates="budget", cascade="all, delete-orphan", passive_deletes=True, lazy="raise"

@@ -2,11 +2,11 @@
 
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, type_coerce
+from sqlalchemy import bindparam, select, type_coerce
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.models import Budget, Transaction
+from api.models import Budget
 from api.models.base import Money
 from api.schemas.budgets import BudgetCreate, BudgetRead, BudgetSummary, BudgetUpdate
 from api.schemas.pagination import Page, PageRequest
@@ -46,14 +46,14 @@ _SUMMARY = select(
     Budget.limit,
     Budget.spent,
     type_coerce(Budget.limit - Budget.spent, Money).label("remaining"),
-    select(func.count()).where(Transaction.budget_id == Budget.id).scalar_subquery().label("transactions"),
+    Budget.transaction_count.label("transactions"),
 ).where(Budget.id == bindparam("budget_id"))
 # option: auth
 # What belongs to another user is not there.
 _MINE = Budget.owner_id == bindparam("owner")
 _ALL, _ONE, _LOCKED, _SUMMARY = _ALL.where(_MINE), _ONE.where(_MINE), _LOCKED.where(_MINE), _SUMMARY.where(_MINE)
 # end: auth
-_PAGE = PagedQuery(_ALL, BudgetRead)
+_PAGE = PagedQuery(_ALL, Page[BudgetRead])
 
 
 class BudgetService:

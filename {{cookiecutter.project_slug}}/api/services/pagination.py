@@ -12,11 +12,16 @@ Item = TypeVar("Item", bound=BaseModel)
 
 
 class PagedQuery(Generic[Item]):
-    """A query whose rows, in its order, are given out in pages; built once, so that a request builds no SQL."""
+    """A query whose rows, in its order, are given out in pages; built once, so that a request builds no SQL.
 
-    def __init__(self, rows: Select[*tuple[Any, ...]], item: type[Item]) -> None:
-        self._item = item
-        self._total = select(func.count()).select_from(rows.order_by(None).subquery())
+    The rows are counted, which takes the longer the more there are, unless `total` reads their number.
+    """
+
+    def __init__(
+        self, rows: Select[*tuple[Any, ...]], shape: type[Page[Item]], *, total: Select[int] | None = None
+    ) -> None:
+        self._shape = shape
+        self._total = select(func.count()).select_from(rows.order_by(None).subquery()) if total is None else total
         self._page = (
             rows.add_columns(self._total.scalar_subquery()).limit(bindparam("limit")).offset(bindparam("offset"))
         )
@@ -30,5 +35,4 @@ class PagedQuery(Generic[Item]):
             total = await session.scalar(self._total, parameters) or 0
         else:
             total = 0
-        items = [self._item.model_validate(row) for row in rows]
-        return Page[Item](items=items, total=total, limit=page.limit, offset=page.offset)
+        return self._shape.model_validate({"items": rows, "total": total, **page.model_dump()})

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.models import Budget, Transaction
@@ -40,15 +40,18 @@ _COLUMNS = (
 _OF_BUDGET = select(*_COLUMNS).where(Transaction.budget_id == bindparam("budget_id"))
 _OF_BUDGET = _OF_BUDGET.join(Budget).where(Budget.owner_id == bindparam("owner"))  # option: auth
 _ONE = _OF_BUDGET.where(Transaction.id == bindparam("transaction_id"))
-_PAGE = PagedQuery(_OF_BUDGET.order_by(Transaction.occurred_at.desc(), Transaction.id.desc()), TransactionRead)
+_TOTAL = select(Budget.transaction_count).where(Budget.id == bindparam("budget_id"))
+_TOTAL = _TOTAL.where(Budget.owner_id == bindparam("owner"))  # option: auth
+_NEWEST_FIRST = _OF_BUDGET.order_by(Transaction.occurred_at.desc(), Transaction.id.desc())
+_PAGE = PagedQuery(_NEWEST_FIRST, Page[TransactionRead], total=_TOTAL)
 _SPEND = (
     update(Budget)
     .where(Budget.id == bindparam("budget_id"), Budget.spent + bindparam("amount") <= Budget.limit)
-    .values(spent=Budget.spent + bindparam("amount"))
+    .values(spent=Budget.spent + bindparam("amount"), transaction_count=Budget.transaction_count + 1)
     .returning(Budget.id)
-    .execution_options(synchronize_session=False)
 )
 _SPEND = _SPEND.where(Budget.owner_id == bindparam("owner"))  # option: auth
+_INSERT = insert(Transaction).returning(*_COLUMNS)
 
 
 class TransactionService:
@@ -78,14 +81,13 @@ class TransactionService:
             "budget_id": budget_id,
             "amount": body.amount,
         }
-        if await self._session.scalar(_SPEND, spending) is None:
+        connection = await self._session.connection()  # nothing is loaded, so that no entity is kept up to date
+        if await connection.scalar(_SPEND, spending) is None:
             budget = await self._budgets.summarize(budget_id)
             message = f"{body.amount:.2f} is more than the {budget.remaining:.2f} that is left."
             raise LimitExceededError(message)
-        transaction = Transaction(budget_id=budget_id, **body.model_dump())
-        self._session.add(transaction)
-        await self._session.flush()
-        return TransactionRead.model_validate(transaction)
+        transaction = {"budget_id": budget_id, **body.model_dump()}
+        return TransactionRead.model_validate((await connection.execute(_INSERT, transaction)).one())
 
     async def list(self, budget_id: UUID, page: PageRequest) -> Page[TransactionRead]:
         """Read a page of a budget's transactions, newest first.
@@ -131,4 +133,5 @@ class TransactionService:
         if transaction is None or transaction.budget_id != budget_id:
             raise TransactionNotFoundError(transaction_id)
         budget.spent -= transaction.amount
+        budget.transaction_count -= 1
         await self._session.delete(transaction)

@@ -51,6 +51,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=80), nullable=False),
         sa.Column("limit", sa.BigInteger(), nullable=False),
         sa.Column("spent", sa.BigInteger(), nullable=False),
+        sa.Column("transaction_count", sa.BigInteger(), nullable=False),
         sa.CheckConstraint('"limit" > 0', name=op.f("ck_budgets_limit_is_positive")),
         sa.CheckConstraint('spent BETWEEN 0 AND "limit"', name=op.f("ck_budgets_spent_is_within_limit")),
         # option: auth

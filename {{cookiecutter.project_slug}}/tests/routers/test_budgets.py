@@ -146,6 +146,23 @@ def test_what_is_not_there_cannot_be_found(client: TestClient) -> None:
     }
 
 
+# option: auth
+def test_what_belongs_to_another_user_is_not_there(
+    client: TestClient, stranger: dict[str, str], make_budget: Callable[..., str], spend: Callable[..., str]
+) -> None:
+    budget = make_budget()
+    transaction = spend(budget)
+    read = (budget, f"{budget}/summary", f"{budget}/transactions", f"{budget}/transactions?offset=1", transaction)
+    assert [client.get(path, headers=stranger).status_code for path in read] == [404] * 5
+    assert client.get(BUDGETS, headers=stranger).json()["total"] == 0
+    changes = {"amount": "1.00", "description": "Bread"}
+    assert client.post(f"{budget}/transactions", json=changes, headers=stranger).status_code == 404
+    assert client.patch(budget, json={"name": "Mine"}, headers=stranger).status_code == 404
+    assert [client.delete(path, headers=stranger).status_code for path in (transaction, budget)] == [404] * 2
+    assert client.get(transaction).status_code == 200
+
+
+# end: auth
 def test_an_id_that_is_none_is_invalid(client: TestClient) -> None:
     assert client.get(f"{BUDGETS}/one").json()["errors"][0]["loc"] == ["path", "budget_id"]
 

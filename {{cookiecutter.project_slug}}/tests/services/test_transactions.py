@@ -101,7 +101,8 @@ async def test_an_amount_is_given_back_once(database: Database) -> None:
     transaction = await spend(database, budget_id, "2.00")
     outcomes = await at_once(database, *(remove(database, transaction) for _ in range(5)))
     assert Counter(map(type, outcomes)) == {type(None): 1, TransactionNotFoundError: 4}
-    assert (await summarize(database, budget_id)).spent == 1
+    summary = await summarize(database, budget_id)
+    assert (summary.spent, summary.transactions) == (Decimal(1), 1)
 
 
 async def test_of_spending_and_lowering_the_limit_at_once_one_is_refused(database: Database) -> None:
