@@ -10,9 +10,9 @@ project: .venv/.installed
 test: .venv/.installed
 	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(args)
 
-# How long the generator takes, beside an empty template and published generators, which it installs: six minutes.
+# All that benchmarks/RESULTS.md tells, for half an hour; args=--quick for a glance that writes nothing. Needs wrk.
 bench: .venv/.installed
-	PYTHONPATH=tests $(BIN)/python -m benchmarks.generator $(args)
+	PYTHONPATH=tests $(BIN)/python -m benchmarks $(args)
 
 # No cache, since cookiecutter would render the one that ruff leaves in the template.
 lint: .venv/.installed
@@ -29,6 +29,8 @@ lock: .venv/.installed
 	$(MAKE) -C .lock/budget-api -o venv/.installed BIN=$(CURDIR)/$(BIN) lock args="$(args)"
 	cp .lock/budget-api/requirements*.txt '{{cookiecutter.project_slug}}'
 	rm -rf .lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" $(args) \
+	    '{{cookiecutter.project_slug}}/requirements.txt' --group bench -o benchmarks/requirements.txt
 
 .venv/.installed: requirements-dev.txt
 	if command -v uv; then \

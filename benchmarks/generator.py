@@ -1,10 +1,5 @@
-"""How long the template takes, beside an empty one and beside published generators, round by round in one run.
+"""How long the template takes, beside an empty one and beside published generators, round by round in one run."""
 
-`PYTHONPATH=tests python -m benchmarks.generator` prints the tables; `--quick` measures once, and only what needs neither
-an engine nor other generators.
-"""
-
-import argparse
 import contextlib
 import functools
 import os
@@ -16,18 +11,18 @@ import shutil
 import signal
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from conftest import ROOT, TEMPLATE, load_hook, tool
+from benchmarks.interpreter import PYTHON, interpreter
+from benchmarks.tables import judged, table
+from conftest import ROOT, TEMPLATE, tool
 from web import free_port, wait_for
 
 ROUNDS = 5
-PYTHON = "3.13"
 SLUG = "budget-api"
 WITHOUT_PROOFS = ("create_venv=no", "check_docker=no")
 PATIENCE_SECONDS = 600
@@ -101,8 +96,7 @@ class Bench:
         settings.write_text(f"replay_dir: {folder}/replay\ncookiecutters_dir: {folder}/templates\n", encoding="utf-8")
         self.environ |= {"COOKIECUTTER_CONFIG": str(settings), "UV_PYTHON_DOWNLOADS": "never"}
         self.find_first(tool("uv").parent)
-        hook = load_hook("post_gen_project")
-        self.python = Path(hook.find_interpreter(hook.Work(folder, PATIENCE_SECONDS, print), int(PYTHON[2:])).path)
+        self.python = interpreter()
         self.find_first(self.python.parent)
 
     def find_first(self, programs: Path) -> None:
@@ -201,17 +195,6 @@ def least(seconds: Sequence[Spent]) -> float:
     return min(each.processor for each in seconds)
 
 
-def judged(value: float, most: float, unit: str = "") -> str:
-    """Write a figure, and a mark where it is more than it should be."""
-    return f"{value:.2f}{unit}{'' if value <= most else ' ✗'}"
-
-
-def table(heading: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Write a table in Markdown; all but the first column are figures."""
-    ruler = ["---", *["---:"] * (len(heading) - 1)]
-    return "\n".join(f"| {' | '.join(str(cell) for cell in row)} |" for row in (heading, ruler, *rows))
-
-
 def empty_template(folder: Path, *, hooks: bool) -> Path:
     """Write a template of one file that asks one question, perhaps with hooks that do nothing."""
     project = folder / "{{cookiecutter.project_slug}}"
@@ -265,9 +248,9 @@ def measure_rendering(bench: Bench, rounds: int) -> Measured:
     return Measured(
         f"### Rendering, both proofs off\n\n{table(heading, rows)}\n\n{told}",
         [
-            ("rendering, times the empty template", "≤ 1.3", judged(least(unhooked) / least(empty), 1.3)),
-            ("rendering and hooks, times the empty template", "≤ 1.3", judged(least(whole) / least(empty), 1.3)),
-            ("the hooks' own time", "< 0.15 s", judged(hooks, 0.15, " s")),
+            ("rendering, times the empty template", "≤ 1.3", judged(least(unhooked) / least(empty), most=1.3)),
+            ("rendering and hooks, times the empty template", "≤ 1.3", judged(least(whole) / least(empty), most=1.3)),
+            ("the hooks' own time", "< 0.15 s", judged(hooks, " s", most=0.15)),
         ],
     )
 
@@ -314,7 +297,7 @@ def measure_generators(bench: Bench, others: Sequence[Generator], rounds: int) -
     rows = [
         (
             names.get(name) or f"{name} {versions[name]}",
-            files.get(name, ""),
+            str(files.get(name, "")),
             f"{median(seconds):.2f} s",
             "" if name == "installed" else f"{least(seconds):.2f} s",
         )
@@ -327,11 +310,19 @@ def measure_generators(bench: Bench, others: Sequence[Generator], rounds: int) -
         f"### From the answers to an installed environment, packages cached\n\n{table(heading, rows)}",
         [
             *(
-                (f"{names[name]}, times the fastest of the others", "≤ 1", judged(median(spent[name]) / fastest, 1))
+                (
+                    f"{names[name]}, times the fastest of the others",
+                    "≤ 1",
+                    judged(median(spent[name]) / fastest, most=1),
+                )
                 for name in names
                 if fastest
             ),
-            ("from the answers to the first 200, by what `make run` runs", "≤ 5 s", judged(median(answered), 5, " s")),
+            (
+                "from the answers to the first 200, by what `make run` runs",
+                "≤ 5 s",
+                judged(median(answered), " s", most=5),
+            ),
             ("the same, as time of a processor", "", f"{least(answered):.2f} s"),
         ],
     )
@@ -392,7 +383,7 @@ def measure_proofs(bench: Bench, rounds: int) -> Measured:
     return Measured(
         f"### Both proofs, side by side\n\n{table(heading, rows)}",
         [
-            ("both proofs, times the longer of the two", "≤ 1.1", judged(both / max(venv, image), 1.1)),
+            ("both proofs, times the longer of the two", "≤ 1.1", judged(both / max(venv, image), most=1.1)),
             ("both proofs, times their sum", "", f"{both / (venv + image):.2f}"),
         ],
     )
@@ -408,7 +399,7 @@ def bench() -> Iterator[Bench]:
 
 
 def run(*, quick: bool) -> str:
-    """Measure everything, and give the section about it."""
+    """Measure everything, or only what needs neither an engine nor other generators; give the section about it."""
     rounds = 1 if quick else ROUNDS
     with bench() as here:
         parts = [
@@ -423,9 +414,3 @@ def run(*, quick: bool) -> str:
     )
     passages = (part.text for part in parts)
     return "\n\n".join(["## The generator", how, *passages, f"### Goals\n\n{table(('', 'goal', 'measured'), goals)}\n"])
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one round, without other generators and Docker")
-    sys.stdout.write(run(quick=parser.parse_args().quick))

@@ -220,13 +220,14 @@ def generate(tmp_path: Path, home: Path, archive: Path) -> Generate:
     return generate
 
 
-def installed(lock: Path) -> Path:
-    """The programs of a virtual environment with exactly what is locked; it is made once for each lock."""
-    path = Path(sys.prefix) / f"project-{hashlib.sha256(lock.read_bytes()).hexdigest()[:16]}"
+def installed(lock: Path, python: str = sys.executable) -> Path:
+    """The programs of a virtual environment with exactly what is locked; it is made once for each lock and Python."""
+    key = hashlib.sha256(lock.read_bytes() + python.encode()).hexdigest()[:16]
+    path = Path(sys.prefix) / f"project-{key}"
     with FileLock(f"{path}.lock"):
         if not (path / ".installed").exists():
             for command in (
-                ("venv", "--quiet", "--allow-existing", "--python", sys.executable, path),
+                ("venv", "--quiet", "--allow-existing", "--python", python, path),
                 ("pip", "sync", "--quiet", "--python", path, "--require-hashes", lock),
             ):
                 done = run((tool("uv"), *command), cwd=ROOT)

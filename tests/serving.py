@@ -26,6 +26,8 @@ from web import Answer, ask, free_port, read, wait_for
 
 Result = TypeVar("Result")
 
+APP = "api.main:app"
+
 
 @dataclass(frozen=True)
 class Server:
@@ -40,6 +42,12 @@ class Server:
 
     def log(self) -> str:
         return self.log_file.read_text(encoding="utf-8")
+
+
+def private_memory(pid: int) -> int:
+    """KiB that a process has to itself."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private"))
 
 
 def image_command(project: Project) -> list[str]:
@@ -65,11 +73,11 @@ def database_settings(request: pytest.FixtureRequest, project: Project, environm
 
 @contextmanager
 def serving(
-    project: Project, environment: Path, folder: Path, settings: dict[str, str], port: int = 0
+    project: Project, environment: Path, folder: Path, settings: dict[str, str], port: int = 0, *, app: str = APP
 ) -> Iterator[Server]:
-    """Serve a project as in production; `folder` gets its log and its SQLite file."""
+    """Serve a project as in production, or another `app` in the same way; `folder` gets its log and its SQLite file."""
     port = port or free_port()
-    program, *arguments = image_command(project)
+    program, *arguments = [app if argument == APP else argument for argument in image_command(project)]
     log_file = folder / f"{port}.log"
     surroundings = {
         "ENVIRONMENT": "production",

@@ -11,7 +11,7 @@ import pytest
 
 from conftest import Bake
 from postgresql import PostgreSQL
-from serving import Clients, Server, at_once, database_settings, kept, migrate, serving
+from serving import Clients, Server, at_once, database_settings, kept, migrate, private_memory, serving
 from web import Answer, ask, sign_in
 
 pytestmark = [
@@ -98,8 +98,7 @@ MINUTE = 60
 def memory(server: Server) -> int:
     """KiB that the one worker has to itself."""
     [worker] = server.workers()
-    lines = Path(f"/proc/{worker}/smaps_rollup").read_text(encoding="ascii").splitlines()
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Private"))
+    return private_memory(worker)
 
 
 def test_a_minute_with_more_clients_than_connections_leaves_no_trace(

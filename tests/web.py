@@ -45,7 +45,7 @@ def read(response: HTTPResponse | HTTPError) -> Answer:
     return Answer(response.status or 0, headers, json.loads(text) if text else {})
 
 
-def wait_for(url: str, seconds: float = 20) -> Answer:
+def wait_for(url: str, seconds: float = 20, pause: float = 0.1) -> Answer:
     """Ask until a server answers."""
     deadline = time.monotonic() + seconds
     while True:
@@ -53,7 +53,7 @@ def wait_for(url: str, seconds: float = 20) -> Answer:
             return ask("GET", url)
         except OSError:
             assert time.monotonic() < deadline, f"{url} does not answer"
-            time.sleep(0.1)
+            time.sleep(pause)
 
 
 def sign_in(server: str) -> str:
