@@ -1,6 +1,7 @@
 """One application and one migrated database for all tests: an SQLite file, or what TEST_DATABASE_URL names."""
 
 import os
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta  # option: auth
@@ -26,11 +27,14 @@ from api.models import (
 from api.services import security  # option: auth
 from api.services.security import Purpose  # option: auth
 
+LOOP = {"use_uvloop": sys.platform != "win32"}
+"""The event loop of the server: `gunicorn.conf.py`."""
+
 
 @pytest.fixture(scope="session")
-def anyio_backend() -> str:
+def anyio_backend() -> tuple[str, dict[str, bool]]:
     """Asynchronous tests run where the application runs."""
-    return "asyncio"
+    return "asyncio", LOOP
 
 
 # option: telemetry
@@ -68,7 +72,7 @@ def migrated(settings: Settings) -> Settings:
 @pytest.fixture(scope="session")
 def application(migrated: Settings) -> Iterator[TestClient]:
     """The application, started once."""
-    with TestClient(create_app(migrated)) as client:
+    with TestClient(create_app(migrated), backend_options=LOOP) as client:
         yield client
 
 
@@ -128,7 +132,7 @@ def serve(migrated: Settings) -> Iterator[Callable[..., TestClient]]:
             app = create_app(migrated.model_copy(update=changes))
             for router in routers:
                 app.include_router(router)
-            return stack.enter_context(TestClient(app))
+            return stack.enter_context(TestClient(app, backend_options=LOOP))
 
         yield start
 
