@@ -26,15 +26,14 @@ def main() -> None:
         bars.set_label(name)
     shares.set_xticks(range(len(ROUTES)), ROUTES.values())
     shares.set_title("Requests a second, as a share of the limit")
-    shares.legend(frameon=False)
     for route, title in ROUTES.items():
         points = [(rows, seconds * 1e6) for each, rows, seconds in drawn["growth"] if each == route]
         growth.plot(*zip(*points, strict=True), marker="o", label=title)
-    growth.set(xscale="log", ylim=(0, None), xlabel="transactions in the budget")
-    growth.set_title("CPU of the generated backend, µs a request")
-    growth.legend(frameon=False)
+    growth.set(xscale="log", ylim=(0, None))
+    growth.set_title("CPU in µs a request, by transactions in the budget")
     for axes in (shares, growth):
         axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=4, columnspacing=1)
     figure.savefig(sys.argv[1], metadata={"Date": None})
 
 
