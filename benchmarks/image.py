@@ -62,11 +62,17 @@ def docker(*arguments: str | Path) -> str:
 def image(project: Project) -> Iterator[tuple[Project, str]]:
     """Build the image under a name of its own, and take it away again."""
     tag = f"benchmark-{secrets.token_hex(4)}"
-    docker("build", "--quiet", "--tag", tag, project.path)
+    build(project, tag)
     try:
         yield project, tag
     finally:
         docker("image", "rm", "--force", tag)
+        docker("image", "prune", "--force", "--filter", f"label={tag}")  # those that have lost the name to a rebuild
+
+
+def build(project: Project, tag: str) -> None:
+    """Build the image of a project."""
+    docker("build", "--quiet", "--label", tag, "--tag", tag, project.path)
 
 
 def size(name: str) -> int:
@@ -79,7 +85,7 @@ def rebuild(project: Project, tag: str) -> float:
     with (project.path / "api/main.py").open("a", encoding="utf-8") as source:
         source.write(f"# {secrets.token_hex(4)}\n")
     began = time.monotonic()
-    docker("build", "--quiet", "--tag", tag, project.path)
+    build(project, tag)
     return time.monotonic() - began
 
 

@@ -53,9 +53,9 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def image(bake: Bake) -> str:
-    """The image of the default project."""
-    docker("build", "--quiet", "--tag", "budget-api", bake().path)
-    return "budget-api"
+    """The image of the default project, under a name that no hook and no README gives."""
+    docker("build", "--quiet", "--tag", "budget-api-tested", bake().path)
+    return "budget-api-tested"
 
 
 @pytest.fixture
