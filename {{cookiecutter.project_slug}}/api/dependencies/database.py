@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import (
     AbstractAsyncContextManager,
-    aclosing,
     asynccontextmanager,
     suppress,  # option: database=postgresql
 )
@@ -141,7 +140,7 @@ class Database:
         SQLAlchemy's own way to leave a session waits for the server, however long that is silent.
         """
         try:
-            async with asyncio.timeout(self._timeout), self._turns, aclosing(session):
+            async with asyncio.timeout(self._timeout), self._turns, session:
                 try:
                     yield session
                     if commit:
