@@ -89,6 +89,21 @@ def test_on_sighup_the_workers_are_replaced_and_readiness_never_fails(
         assert statuses == {200}
 
 
+def test_while_workers_are_replaced_no_connection_ends_without_notice(
+    bake: Bake, environment: Path, postgresql_server: PostgreSQL, tmp_path: Path
+) -> None:
+    project = bake()
+    url = migrate(project, environment, postgresql_server.create_database())
+    with serving(project, environment, tmp_path, {"DATABASE_URL": url}) as server:
+        with Clients(server.url, sign_in(server.url)) as clients:
+            for _ in range(10):
+                before = set(server.workers())
+                server.process.send_signal(signal.SIGHUP)
+                wait_until(lambda: not before & set(server.workers()), "the workers are replaced")
+                clients.wait_for_more()
+        assert (clients.broken, clients.refusals) == ([], [])
+
+
 def test_a_request_that_has_begun_is_answered(
     bake: Bake, environment: Path, postgresql_server: PostgreSQL, tmp_path: Path
 ) -> None:

@@ -37,6 +37,9 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         if self._awaiting_request:
             self.transport.close()
 
+    def _will_close(self, *answer: object) -> bool:
+        return self.worker.stopping or bool(super()._will_close(*answer))
+
 
 gasgi.ASGIProtocol = Connection
 
@@ -46,6 +49,7 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
 
     serving: asyncio.Task[None]
     drain_seconds = DRAIN_SECONDS
+    stopping = False
 
     def init_signals(self) -> None:
         """Listen to the arbiter."""
@@ -57,10 +61,12 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
         self.drain_seconds = 0
 
     def handle_exit_signal(self) -> None:
-        """Begin to stop at once."""
-        if self.alive and self.servers:
+        """Begin to stop at once, but stay `alive`: else an answer that promised to keep its connection would end it."""
+        if not self.servers:
+            super().handle_exit_signal()
+        elif not self.stopping:
+            self.stopping = True
             self.serving.cancel()
-        super().handle_exit_signal()
 
     async def _serve(self) -> None:
         self.serving = self.loop.create_task(super()._serve())
