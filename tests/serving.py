@@ -105,6 +105,13 @@ def serving(
         process.wait()
 
 
+def replace_workers(server: Server) -> None:
+    """Let a server start its workers again, and wait until the last ones are gone."""
+    before = set(server.workers())
+    server.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: not before & set(server.workers()), "the workers are replaced")
+
+
 def at_once(actions: Sequence[Callable[[], Result]]) -> list[Result]:
     """Do many things at the same moment."""
     barrier = threading.Barrier(len(actions))

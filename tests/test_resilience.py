@@ -15,7 +15,7 @@ import pytest
 
 from conftest import Bake, Project
 from postgresql import PostgreSQL
-from serving import Clients, Server, at_once, database_settings, kept, migrate, serving, wait_until
+from serving import Clients, Server, at_once, database_settings, kept, migrate, replace_workers, serving, wait_until
 from web import Answer, ask, sign_in
 
 pytestmark = [
@@ -141,12 +141,6 @@ def kill_worker(server: Server) -> None:
     os.kill(server.workers()[0], signal.SIGKILL)
 
 
-def hang_up(server: Server) -> None:
-    before = server.workers()
-    server.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: not set(before) & set(server.workers()), "the workers are replaced")
-
-
 @pytest.fixture(params=["postgresql", "sqlite"])
 def serve_again(
     request: pytest.FixtureRequest, bake: Bake, environment: Path, tmp_path: Path
@@ -161,7 +155,7 @@ def serve_again(
     return partial(serving, project, environment, tmp_path, settings)
 
 
-@pytest.mark.parametrize("happen", [kill_worker, hang_up])
+@pytest.mark.parametrize("happen", [kill_worker, replace_workers])
 def test_no_acknowledged_write_is_lost_with_a_worker(
     serve_again: Callable[[], AbstractContextManager[Server]], happen: Callable[[Server], None]
 ) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from conftest import Bake, Project
 from postgresql import PostgreSQL
-from serving import Clients, Server, migrate, serving, wait_until
+from serving import Clients, Server, migrate, replace_workers, serving, wait_until
 from web import ask, free_port, sign_in, wait_for
 
 pytestmark = [
@@ -94,14 +94,14 @@ def test_while_workers_are_replaced_no_connection_ends_without_notice(
 ) -> None:
     project = bake()
     url = migrate(project, environment, postgresql_server.create_database())
-    with serving(project, environment, tmp_path, {"DATABASE_URL": url}) as server:
-        with Clients(server.url, sign_in(server.url)) as clients:
-            for _ in range(10):
-                before = set(server.workers())
-                server.process.send_signal(signal.SIGHUP)
-                wait_until(lambda: not before & set(server.workers()), "the workers are replaced")
-                clients.wait_for_more()
-        assert (clients.broken, clients.refusals) == ([], [])
+    with (
+        serving(project, environment, tmp_path, {"DATABASE_URL": url}) as server,
+        Clients(server.url, sign_in(server.url)) as clients,
+    ):
+        for _ in range(10):
+            replace_workers(server)
+            clients.wait_for_more()
+    assert (clients.broken, clients.refusals) == ([], [])
 
 
 def test_a_request_that_has_begun_is_answered(
