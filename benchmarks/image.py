@@ -3,7 +3,6 @@
 import re
 import secrets
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from benchmarks.backends import bake
 from benchmarks.tables import judged, table
 from conftest import Project
+from engine import docker
 from web import ask, free_port, wait_for
 
 LARGEST_PARTS = 8
@@ -50,12 +50,6 @@ The default project; medians of {len(rounds)}. The times are those of the engine
 
 Above its base the image holds the virtual environment, of which the largest packages take, in MB: {made_of}.
 """
-
-
-def docker(*arguments: str | Path) -> str:
-    """Run a docker command; give what it prints."""
-    done = subprocess.run(["docker", *arguments], check=True, capture_output=True, text=True, timeout=900)
-    return done.stdout.strip()
 
 
 @contextmanager

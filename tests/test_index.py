@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT, TEMPLATE, Generate, Project, copy_template, path_with_uv, run
+from engine import MISSING_ENGINE, docker
 from index import OPENSSL, PASSWORD, Index, locked, private_index, write_wheel
-from test_docker import MISSING_ENGINE, docker
 from test_project import bash_blocks
 
 pytestmark = [

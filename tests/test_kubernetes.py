@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from conftest import TEMPLATE, Bake, Project, run
-from test_docker import MISSING_ENGINE, docker
+from engine import MISSING_ENGINE, docker
 from web import ask, free_port, sign_in, wait_for
 
 Manifest = dict[str, Any]

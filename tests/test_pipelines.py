@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from conftest import EVERYTHING, Answer, Bake, Project, path_with_uv, tool
+from engine import MISSING_ENGINE
 from repository import git
-from test_docker import MISSING_ENGINE
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the commands are those of a Unix shell")
 
