@@ -52,12 +52,12 @@ PAIRWISE: list[dict[str, Answer]] = [
     for choices in (
         ("postgresql", True, True, True, "github", True),
         ("sqlite", False, False, False, "none", False),
-        ("postgresql", True, True, True, "none", False),
-        ("postgresql", True, True, False, "none", True),
-        ("postgresql", False, True, False, "gitlab", False),
-        ("postgresql", False, False, True, "github", False),
-        ("sqlite", False, True, False, "github", True),
-        ("sqlite", True, False, True, "gitlab", True),
+        ("postgresql", False, True, False, "gitlab", True),
+        ("sqlite", True, False, True, "gitlab", False),
+        ("postgresql", True, False, False, "none", False),
+        ("sqlite", False, True, True, "none", False),
+        ("sqlite", False, False, False, "github", False),
+        ("sqlite", False, False, False, "none", True),
     )
 ]
 EVERYTHING, NOTHING = PAIRWISE[:2]

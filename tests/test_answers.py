@@ -61,7 +61,7 @@ SLUGS = (
 )
 AS_MANY = [
     100,
-    pytest.param(2_000, marks=pytest.mark.slow),
+    pytest.param(1_000, marks=pytest.mark.slow),
     pytest.param(20_000, marks=[pytest.mark.slow, pytest.mark.long]),
 ]
 

@@ -22,17 +22,11 @@ pytestmark = [
 ]
 
 
-def test_its_tests_and_checks_pass_at_once(finished: Project) -> None:
-    for target in ("lint", "test"):
-        done = finished.run("make", target)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert "pip install" not in done.stdout
-
-
-def test_its_tests_leave_nothing_behind(copy: Project) -> None:
+def test_its_tests_and_checks_pass_at_once_and_leave_nothing_behind(copy: Project) -> None:
     before = copy.files()
     done = copy.run("make", "lint", "test")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "pip install" not in done.stdout
     left = set(copy.files()) - set(before)
     assert {name for name in left if "_cache/" not in name and "__pycache__" not in name} == set()
 
