@@ -55,9 +55,9 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         patch.chdir(folder)
         for name in Settings.model_fields:
             patch.delenv(name.upper(), raising=False)
-        patch.setenv("DATABASE_URL", os.environ.get("TEST_DATABASE_URL", ""))
+        file = f"sqlite+aiosqlite:///{folder / 'test.db'}"
+        patch.setenv("DATABASE_URL", os.environ.get("TEST_DATABASE_URL") or file)
         patch.setenv("DATABASE_TIMEOUT", "30")
-        patch.setenv("SQLITE_FILE", str(folder / "test.db"))
         return load_settings()
 
 

@@ -97,7 +97,7 @@ def test_a_busy_database_is_an_outage_and_no_endless_wait(serve: Callable[..., T
 def test_a_request_that_takes_too_long_is_cancelled_and_gives_its_connection_back(
     serve: Callable[..., TestClient], path: str
 ) -> None:
-    client = serve(router, database_pool_size=1, database_timeout=0.1)
+    client = serve(router, database_pool_size=1, database_timeout=0.05)
     assert [client.get(path).status_code for _ in range(2)] == [503] * 2
     assert any(client.get("/readyz").status_code == 200 for _ in range(20))
 

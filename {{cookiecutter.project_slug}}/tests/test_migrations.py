@@ -22,13 +22,12 @@ from api.models.base import UtcDateTime
 PYPROJECT = migrations.PYPROJECT
 
 START = """
-from fastapi.testclient import TestClient
-from api.main import app
+from api.dependencies.migrations import upgrade
+from api.dependencies.settings import load_settings
 
 print("loaded", flush=True)
 input()
-with TestClient(app) as client:
-    client.get("/readyz").raise_for_status()
+upgrade(load_settings())
 """
 
 HISTORY = {

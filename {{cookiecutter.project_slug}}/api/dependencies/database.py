@@ -28,7 +28,8 @@ from api.services.errors import DatabaseUnavailableError
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """The methods that only read: RFC 9110, section 9.2.1."""
 
-AUTOCOMMIT = {"isolation_level": "AUTOCOMMIT"}
+READING = "reading"
+"""The option of connections whose statements each stand alone."""
 # option: database=postgresql
 
 CLOSE_TIMEOUT = 0.5
@@ -73,10 +74,11 @@ def _prepare_sqlite(engine: AsyncEngine, *, foreign_keys: bool) -> None:
         cursor.execute("PRAGMA synchronous = NORMAL")
         cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
         cursor.close()
+        connection.isolation_level = None  # nothing begins by itself
 
     @event.listens_for(engine.sync_engine, "begin")
     def on_begin(connection: Connection) -> None:
-        if connection.get_execution_options().get("isolation_level") != AUTOCOMMIT["isolation_level"]:
+        if not connection.get_execution_options().get(READING):
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     @event.listens_for(engine.sync_engine, "invalidate")
@@ -108,7 +110,12 @@ class Database:
         self._timeout = settings.database_timeout
         self._turns = asyncio.Semaphore(settings.database_pool_size + settings.database_max_overflow)
         self._writers = async_sessionmaker(self.engine, expire_on_commit=False)
-        self._readers = async_sessionmaker(self.engine.execution_options(**AUTOCOMMIT), autoflush=False)
+        reading: dict[str, object] = {READING: True}
+        # option: database=postgresql
+        if self.engine.name == "postgresql":
+            reading["isolation_level"] = "AUTOCOMMIT"  # SQLite would be told so twice for each request
+        # end: database=postgresql
+        self._readers = async_sessionmaker(self.engine.execution_options(**reading), autoflush=False)
 
     async def __aenter__(self) -> Self:
         return self
