@@ -11,10 +11,8 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT, Bake, Generate, Project, copy_template, run, tool
+from engine import MISSING_ENGINE
 from repository import commit, git
-
-DOCKER = shutil.which("docker")
-ENGINE = DOCKER is not None and run((DOCKER, "buildx", "inspect"), cwd=ROOT).returncode == 0
 
 # A tool that does nothing but write down all that it is told.
 EAVESDROPPER = """#!/bin/sh
@@ -93,7 +91,7 @@ def test_git_ignores_them(bake: Bake, tmp_path: Path) -> None:
 
 
 @pytest.mark.docker
-@pytest.mark.skipif(not ENGINE, reason="no Docker engine with BuildKit answers")
+@pytest.mark.skipif(MISSING_ENGINE is not None, reason=str(MISSING_ENGINE))
 def test_docker_is_not_sent_them(bake: Bake, tmp_path: Path) -> None:
     project = Project(tmp_path / "project")
     shutil.copytree(bake().path, project.path)
