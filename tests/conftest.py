@@ -85,6 +85,10 @@ class Project:
         """What stands in one of its files."""
         return (self.path / name).read_text(encoding="utf-8")
 
+    def text_without_answers(self, name: str) -> str:
+        """The same, up to the record of the answers."""
+        return self.text(name).partition("[tool.cookiecutter-backend]")[0]
+
     def files(self) -> list[str]:
         """The names of all its files, sorted, with forward slashes."""
         return sorted(path.relative_to(self.path).as_posix() for path in self.path.rglob("*") if path.is_file())

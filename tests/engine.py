@@ -4,6 +4,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from conftest import run
 
 
@@ -32,3 +34,4 @@ def missing_engine() -> str | None:
 
 
 MISSING_ENGINE = missing_engine()
+needs_engine = pytest.mark.skipif(MISSING_ENGINE is not None, reason=str(MISSING_ENGINE))

@@ -107,7 +107,7 @@ def test_what_was_declined_leaves_no_word(post: ModuleType, bake: Bake, answers:
     words = [word for option, words in WORDS.items() if not post.holds(option, answers) for word in words]
     texts = {name: project.text(name).lower() for name in project.files() if name != ".env"}
     texts |= {name: re.sub(r".*--hash=.*\n", "", texts[name]) for name in LOCKS}
-    texts["pyproject.toml"] = texts["pyproject.toml"].partition("[tool.cookiecutter-backend]")[0]
+    texts["pyproject.toml"] = project.text_without_answers("pyproject.toml").lower()
     left = [f"{name}: {word}" for name, text in texts.items() for word in words if word in text]
     assert [trace for trace in left if trace not in NEEDED_ALL_THE_SAME] == []
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from conftest import EVERYTHING, NOTHING, Answer, Bake, Project
-from engine import MISSING_ENGINE, attempt, docker
+from engine import attempt, docker, needs_engine
 from test_project import readme_blocks, running
 from web import ask, free_port, sign_in, wait_for
 
@@ -23,7 +23,7 @@ Start = Callable[..., str]
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.docker,
-    pytest.mark.skipif(MISSING_ENGINE is not None, reason=str(MISSING_ENGINE)),
+    needs_engine,
 ]
 
 

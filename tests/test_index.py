@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT, TEMPLATE, Generate, Project, copy_template, path_with_uv, run
-from engine import MISSING_ENGINE, docker
+from engine import docker, needs_engine
 from index import OPENSSL, PASSWORD, Index, locked, private_index, write_wheel
 from test_project import bash_blocks
 
@@ -95,7 +95,7 @@ def test_the_hook_installs_from_a_private_index(
 
 
 @pytest.mark.docker
-@pytest.mark.skipif(MISSING_ENGINE is not None, reason=str(MISSING_ENGINE))
+@needs_engine
 @needs_openssl
 @pytest.mark.parametrize("command", ["make image", "docker compose build"])
 def test_an_image_is_built_from_a_private_index_and_keeps_no_way_to_it(

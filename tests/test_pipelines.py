@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from conftest import EVERYTHING, Answer, Bake, Project, path_with_uv, tool
-from engine import MISSING_ENGINE
+from engine import needs_engine
 from repository import git
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the commands are those of a Unix shell")
@@ -36,7 +36,6 @@ KNOWN_VULNERABILITY: dict[str, object] = {
     "affected": [{"package": {"name": "starlette", "ecosystem": "PyPI"}, "versions": ["*"], "ranges": []}],
 }
 
-needs_engine = pytest.mark.skipif(MISSING_ENGINE is not None, reason=str(MISSING_ENGINE))
 both_pipelines = pytest.mark.parametrize("ci", ["github", "gitlab"])
 both_databases = pytest.mark.parametrize("database", ["postgresql", "sqlite"])
 

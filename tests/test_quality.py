@@ -50,9 +50,7 @@ def check(project: Path, environment: Path, scratch: Path) -> dict[str, str]:
 def what_is_checked(project: Project) -> tuple[tuple[str, str], ...]:
     """All that the checks read; the answers themselves are none of it."""
     return tuple(
-        (name, project.text(name).partition("[tool.cookiecutter-backend]")[0])
-        for name in project.files()
-        if name.endswith((".py", ".toml"))
+        (name, project.text_without_answers(name)) for name in project.files() if name.endswith((".py", ".toml"))
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT, Bake, Generate, Project, copy_template, run, tool
-from engine import MISSING_ENGINE
+from engine import needs_engine
 from repository import commit, git
 
 # A tool that does nothing but write down all that it is told.
@@ -91,7 +91,7 @@ def test_git_ignores_them(bake: Bake, tmp_path: Path) -> None:
 
 
 @pytest.mark.docker
-@pytest.mark.skipif(MISSING_ENGINE is not None, reason=str(MISSING_ENGINE))
+@needs_engine
 def test_docker_is_not_sent_them(bake: Bake, tmp_path: Path) -> None:
     project = Project(tmp_path / "project")
     shutil.copytree(bake().path, project.path)
