@@ -22,12 +22,13 @@ from api.models.base import UtcDateTime
 PYPROJECT = migrations.PYPROJECT
 
 START = """
-from api.dependencies.migrations import upgrade
-from api.dependencies.settings import load_settings
+from fastapi.testclient import TestClient
+from api.main import app
 
 print("loaded", flush=True)
 input()
-upgrade(load_settings())
+with TestClient(app) as client:
+    client.get("/readyz").raise_for_status()
 """
 
 HISTORY = {
