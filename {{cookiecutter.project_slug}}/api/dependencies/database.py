@@ -27,9 +27,6 @@ from api.services.errors import DatabaseUnavailableError
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """The methods that only read: RFC 9110, section 9.2.1."""
-
-READING = "reading"
-"""The option of connections whose statements each stand alone."""
 # option: database=postgresql
 
 CLOSE_TIMEOUT = 0.5
@@ -78,7 +75,7 @@ def _prepare_sqlite(engine: AsyncEngine, *, foreign_keys: bool) -> None:
 
     @event.listens_for(engine.sync_engine, "begin")
     def on_begin(connection: Connection) -> None:
-        if not connection.get_execution_options().get(READING):
+        if not connection.get_execution_options().get("reading"):
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     @event.listens_for(engine.sync_engine, "invalidate")
@@ -110,12 +107,12 @@ class Database:
         self._timeout = settings.database_timeout
         self._turns = asyncio.Semaphore(settings.database_pool_size + settings.database_max_overflow)
         self._writers = async_sessionmaker(self.engine, expire_on_commit=False)
-        reading: dict[str, object] = {READING: True}
+        readers = self.engine.execution_options(reading=True)
         # option: database=postgresql
         if self.engine.name == "postgresql":
-            reading["isolation_level"] = "AUTOCOMMIT"  # SQLite would be told so twice for each request
+            readers = readers.execution_options(isolation_level="AUTOCOMMIT")  # SQLite would be told so at each request
         # end: database=postgresql
-        self._readers = async_sessionmaker(self.engine.execution_options(**reading), autoflush=False)
+        self._readers = async_sessionmaker(readers, autoflush=False)
 
     async def __aenter__(self) -> Self:
         return self
