@@ -15,6 +15,7 @@ from fastapi import APIRouter
 from fastapi.testclient import TestClient
 from pwdlib import PasswordHash  # option: auth
 from pwdlib.hashers.argon2 import Argon2Hasher  # option: auth
+from sqlalchemy import insert  # option: auth
 
 from api.dependencies.database import Database
 from api.dependencies.migrations import PYPROJECT, upgrade
@@ -151,10 +152,10 @@ def cheap_hashes() -> Iterator[None]:
 # end: auth
 async def begin(database: Database) -> None:
     """Delete every row, children first."""
-    async with database.writing() as session:
+    async with database.writing() as connection:
         for table in reversed(Base.metadata.sorted_tables):
-            await session.execute(table.delete())
+            await connection.execute(table.delete())
         # option: auth
         # Somebody whom no password lets in.
-        session.add(User(id=UUID(int=1), email="ada@example.com", password_hash=""))
+        await connection.execute(insert(User).values(id=UUID(int=1), email="ada@example.com", password_hash=""))
         # end: auth

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Column, Connection, ForeignKey, Integer, MetaData, String, Table, func, insert, literal, select
 from sqlalchemy.exc import IntegrityError
 
-from api.dependencies.database import Database, SessionDep
+from api.dependencies.database import ConnectionDep, Database
 
 METADATA = MetaData()
 NOTES = Table(
@@ -24,34 +24,36 @@ router = APIRouter()
 
 
 @router.get("/notes")
-async def count_notes(session: SessionDep) -> int:
-    return await session.scalar(select(func.count()).select_from(NOTES)) or 0
+async def count_notes(connection: ConnectionDep) -> int:
+    return await connection.scalar(select(func.count()).select_from(NOTES)) or 0
 
 
 @router.post("/notes/{note_id}", status_code=201)
-async def write_note(note_id: int, session: SessionDep, reply_to: int | None = None, *, fail: bool = False) -> None:
-    await session.execute(insert(NOTES).values(id=note_id, reply_to=reply_to))
+async def write_note(
+    note_id: int, connection: ConnectionDep, reply_to: int | None = None, *, fail: bool = False
+) -> None:
+    await connection.execute(insert(NOTES).values(id=note_id, reply_to=reply_to))
     if fail:
         raise RuntimeError
 
 
 @router.get("/greedy")
-async def take_two_connections(session: SessionDep, request: Request) -> None:
-    await session.execute(select(1))
+async def take_two_connections(connection: ConnectionDep, request: Request) -> None:
+    await connection.execute(select(1))
     async with request.state.database.reading() as another:
         await another.execute(select(1))
 
 
 @router.get("/endless")
-async def count_for_ever(session: SessionDep) -> None:
+async def count_for_ever(connection: ConnectionDep) -> None:
     numbers = select(literal(1).label("number")).cte("numbers", recursive=True)
     numbers = numbers.union_all(select(numbers.c.number))
-    await session.execute(select(func.count()).select_from(numbers))
+    await connection.execute(select(func.count()).select_from(numbers))
 
 
 @router.get("/slow")
-async def hold_a_connection(session: SessionDep) -> None:
-    await session.execute(select(1))
+async def hold_a_connection(connection: ConnectionDep) -> None:
+    await connection.execute(select(1))
     await asyncio.sleep(60)
 
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from fastapi.testclient import TestClient
 from sqlalchemy import bindparam, literal, select, union_all
 
-from api.dependencies.database import SessionDep
+from api.dependencies.database import ConnectionDep
 from api.dependencies.pagination import PageDep
 from api.schemas.base import ResponseBody
 from api.schemas.pagination import Page
@@ -35,8 +35,8 @@ QUERY = PagedQuery(
 
 
 @router.get("/numbers/{below}")
-async def list_numbers(below: int, page: PageDep, session: SessionDep) -> Page[Number]:
-    return await QUERY.fetch(session, page, below=below)
+async def list_numbers(below: int, page: PageDep, connection: ConnectionDep) -> Page[Number]:
+    return await QUERY.fetch(connection, page, below=below)
 
 
 @pytest.fixture(scope="module")
@@ -83,9 +83,9 @@ def test_an_item_may_have_a_total_of_its_own(serve: Callable[..., TestClient]) -
     bills = APIRouter()
 
     @bills.get("/bills")
-    async def list_bills(page: PageDep, session: SessionDep) -> Page[Bill]:
+    async def list_bills(page: PageDep, connection: ConnectionDep) -> Page[Bill]:
         query = PagedQuery(select(numbers.c.n.label("total")).order_by(numbers.c.n), Page[Bill])
-        return await query.fetch(session, page)
+        return await query.fetch(connection, page)
 
     page = serve(bills).get("/bills?limit=2&offset=5").json()
     assert (page["items"], page["total"]) == ([{"total": 5}, {"total": 6}], 25)

@@ -33,7 +33,7 @@ from sqlalchemy import literal, select, text
 
 from api import TITLE, VERSION
 from api.dependencies import telemetry
-from api.dependencies.database import SessionDep
+from api.dependencies.database import ConnectionDep
 from api.dependencies.logs import configure_logging
 from api.dependencies.migrations import PYPROJECT
 from api.dependencies.settings import Settings
@@ -52,13 +52,13 @@ router = APIRouter()
 
 
 @router.get("/words/{number}")
-async def read_word(number: int, word: str, session: SessionDep) -> str:
-    return f"{number} {await session.scalar(select(literal(word)))}"
+async def read_word(number: int, word: str, connection: ConnectionDep) -> str:
+    return f"{number} {await connection.scalar(select(literal(word)))}"
 
 
 @router.post("/nowhere")
-async def write_nowhere(word: str, session: SessionDep) -> None:
-    await session.execute(text("INSERT INTO nowhere VALUES (:word)"), {"word": word})
+async def write_nowhere(word: str, connection: ConnectionDep) -> None:
+    await connection.execute(text("INSERT INTO nowhere VALUES (:word)"), {"word": word})
 
 
 @router.get("/broken")

@@ -1,1 +1,1 @@
-"""What the application hands to a request: settings, session, page, services, and the middleware around it."""
+"""What the application hands to a request: settings, connection, page, services, and the middleware around it."""

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import Depends, Form, Request, Response
 from fastapi.security import OAuth2PasswordBearer
 
+from api.dependencies.database import unit_of_work
 from api.schemas.auth import LoginForm
 from api.services.auth import AuthService
 from api.services.errors import UnauthenticatedError
@@ -39,7 +40,7 @@ async def get_current_user_id(request: Request, token: Annotated[str | None, Dep
 
 async def get_auth_service(request: Request) -> AuthService:
     """Make the service."""
-    return AuthService(request.state.database.writing, request.state.signer)
+    return AuthService(unit_of_work(request), request.state.signer)
 
 
 async def get_address(request: Request) -> str:

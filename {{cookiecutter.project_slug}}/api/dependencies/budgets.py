@@ -5,17 +5,17 @@ from typing import Annotated
 from fastapi import Depends
 
 from api.dependencies.auth import CurrentUserIdDep  # option: auth
-from api.dependencies.database import SessionDep
+from api.dependencies.database import ConnectionDep
 from api.services.budgets import BudgetService
 
 
 async def get_budget_service(
     owner_id: CurrentUserIdDep,  # asked for first: a stranger takes nobody's turn  # option: auth
-    session: SessionDep,
+    connection: ConnectionDep,
 ) -> BudgetService:
     """Make the service."""
     return BudgetService(
-        session,
+        connection,
         owner_id,  # option: auth
     )
 

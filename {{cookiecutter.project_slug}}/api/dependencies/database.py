@@ -1,7 +1,7 @@
 """The engine, and the unit of work that a request gets from it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import (
     AbstractAsyncContextManager,
     asynccontextmanager,
@@ -19,7 +19,7 @@ from sqlalchemy.exc import (
     IntegrityError,
     ProgrammingError,
 )
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from api.dependencies.settings import Settings
@@ -106,13 +106,11 @@ class Database:
         self.engine = open_engine(settings)
         self._timeout = settings.database_timeout
         self._turns = asyncio.Semaphore(settings.database_pool_size + settings.database_max_overflow)
-        self._writers = async_sessionmaker(self.engine, expire_on_commit=False)
-        readers = self.engine.execution_options(reading=True)
+        self._readers = self.engine.execution_options(reading=True)
         # option: database=postgresql
-        if self.engine.name == "postgresql":
-            readers = readers.execution_options(isolation_level="AUTOCOMMIT")  # SQLite would be told so at each request
+        if self.engine.name == "postgresql":  # SQLite would be told so at each request
+            self._readers = self._readers.execution_options(isolation_level="AUTOCOMMIT")
         # end: database=postgresql
-        self._readers = async_sessionmaker(readers, autoflush=False)
 
     async def __aenter__(self) -> Self:
         return self
@@ -120,41 +118,44 @@ class Database:
     async def __aexit__(self, *_: object) -> None:
         await self.engine.dispose()
 
-    def reading(self) -> AbstractAsyncContextManager[AsyncSession]:
-        """Open a session in which each statement stands alone, without the round trips of a transaction.
+    def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Open a connection on which each statement stands alone, without the round trips of a transaction.
 
         Raises:
             DatabaseUnavailableError: where the database can't be reached or doesn't answer in time.
         """
-        return self._unit_of_work(self._readers())
+        return self._unit_of_work(self._readers)
 
-    def writing(self) -> AbstractAsyncContextManager[AsyncSession]:
+    def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Open one transaction: committed at the end, rolled back where anything is raised.
 
         Raises:
             DatabaseUnavailableError: where the database can't be reached or doesn't answer in time.
         """
-        return self._unit_of_work(self._writers(), commit=True)
+        return self._unit_of_work(self.engine, commit=True)
 
     @asynccontextmanager
-    async def _unit_of_work(self, session: AsyncSession, *, commit: bool = False) -> AsyncIterator[AsyncSession]:
+    async def _unit_of_work(self, engine: AsyncEngine, *, commit: bool = False) -> AsyncIterator[AsyncConnection]:
         """Tell an outage, which is nobody's fault, from a mistake in a statement or in its data.
 
         Who comes first is served first, which the pool doesn't see to. Whatever is awaited here ends with the time:
-        SQLAlchemy's own way to leave a session waits for the server, however long that is silent.
+        `async with engine.connect()` would wait for a server that is silent, however long.
         """
         try:
-            async with asyncio.timeout(self._timeout), self._turns, session:
+            async with asyncio.timeout(self._timeout), self._turns:
+                connection = await engine.connect()
                 try:
-                    yield session
+                    yield connection
                     if commit:
-                        await session.commit()
+                        await connection.commit()
                 except asyncio.CancelledError:
-                    await session.invalidate()
+                    await connection.invalidate()
                     raise
                 except Exception:
-                    await session.rollback()
+                    await connection.rollback()  # which closing leaves out where the commit has failed
                     raise
+                finally:
+                    await connection.close()
         except (IntegrityError, ProgrammingError, DataError):
             raise
         except (DBAPIError, OSError) as error:  # drivers let the system's own errors through; a TimeoutError is one
@@ -162,13 +163,17 @@ class Database:
             raise DatabaseUnavailableError(message) from error
 
 
-async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
-    """Give a request one session for all that it does, chosen by its method."""
+def unit_of_work(request: Request) -> Callable[[], AbstractAsyncContextManager[AsyncConnection]]:
+    """Choose a unit of work by the method of a request."""
     database: Database = request.state.database
-    unit = database.reading() if request.method in SAFE_METHODS else database.writing()
-    async with unit as session:
-        yield session
+    return database.reading if request.method in SAFE_METHODS else database.writing
+
+
+async def get_connection(request: Request) -> AsyncIterator[AsyncConnection]:
+    """Give a request one connection for all that it does."""
+    async with unit_of_work(request)() as connection:
+        yield connection
 
 
 # With the scope "function" the commit comes before the answer leaves; by default it would come after it.
-SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
+ConnectionDep = Annotated[AsyncConnection, Depends(get_connection, scope="function")]

@@ -4,16 +4,16 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from api.dependencies.database import SessionDep
+from api.dependencies.database import ConnectionDep
 from api.services.health import HealthService
 
 HEALTH_ROUTES = frozenset({"/livez", "/readyz"})
 """Machines ask them every few seconds, by our address."""
 
 
-async def get_health_service(session: SessionDep, request: Request) -> HealthService:
+async def get_health_service(connection: ConnectionDep, request: Request) -> HealthService:
     """Make the service."""
-    return HealthService(session, old_revisions=request.state.old_revisions, stopping=request.state.stopping)
+    return HealthService(connection, old_revisions=request.state.old_revisions, stopping=request.state.stopping)
 
 
 HealthServiceDep = Annotated[HealthService, Depends(get_health_service)]

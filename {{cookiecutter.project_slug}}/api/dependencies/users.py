@@ -2,15 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Request
 
-from api.dependencies.database import SessionDep
+from api.dependencies.database import unit_of_work
 from api.services.users import UserService
 
 
-async def get_user_service(session: SessionDep) -> UserService:
+async def get_user_service(request: Request) -> UserService:
     """Make the service."""
-    return UserService(session)
+    return UserService(unit_of_work(request))
 
 
 UserServiceDep = Annotated[UserService, Depends(get_user_service)]

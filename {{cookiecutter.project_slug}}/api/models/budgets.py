@@ -1,7 +1,6 @@
 """Budgets."""
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import (
@@ -11,13 +10,10 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
 )
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
 from api.models.base import Base
-
-if TYPE_CHECKING:
-    from api.models.transactions import Transaction
 
 
 class Budget(Base):
@@ -44,7 +40,3 @@ class Budget(Base):
     limit: Mapped[Decimal]
     spent: Mapped[Decimal] = mapped_column(default=Decimal(0))
     transaction_count: Mapped[int] = mapped_column(BigInteger, default=0)
-
-    transactions: Mapped[list["Transaction"]] = relationship(
-        back_populates="budget", cascade="all, delete-orphan", passive_deletes=True, lazy="raise"
-    )

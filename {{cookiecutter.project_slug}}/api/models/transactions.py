@@ -2,17 +2,13 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
 from api.models.base import Base
-
-if TYPE_CHECKING:
-    from api.models.budgets import Budget
 
 
 class Transaction(Base):
@@ -26,8 +22,6 @@ class Transaction(Base):
     amount: Mapped[Decimal]
     description: Mapped[str] = mapped_column(String(200))
     occurred_at: Mapped[datetime] = mapped_column(default=lambda: datetime.now(UTC))
-
-    budget: Mapped["Budget"] = relationship(back_populates="transactions", lazy="raise")
 
 
 # Serves the list of a budget's transactions, newest first.

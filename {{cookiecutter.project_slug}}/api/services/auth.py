@@ -6,19 +6,18 @@ is hashed.
 """
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
 from api.models import Login, LoginAttempt, User
 from api.schemas.auth import TokenPair
 from api.services.errors import TooManyAttemptsError, UnauthenticatedError
 from api.services.security import InvalidTokenError, Purpose, TokenSigner, verify_password
+from api.services.users import UnitOfWork
 
 ACCESS_LIFETIME = timedelta(minutes=15)
 REFRESH_LIFETIME = timedelta(days=30)
@@ -27,8 +26,6 @@ WINDOW = timedelta(minutes=15)
 ATTEMPTS_PER_ACCOUNT = 10
 ATTEMPTS_PER_ADDRESS = 100
 """Failed logins within the window, after which the next one has to wait."""
-
-UnitOfWork = Callable[[], AbstractAsyncContextManager[AsyncSession]]
 
 
 class WrongCredentialsError(UnauthenticatedError):
@@ -63,22 +60,22 @@ class AuthService:
             WrongCredentialsError: where the e-mail is unknown or the password wrong.
         """
         await self._note_attempt(email, address)
-        async with self._unit_of_work() as session:
-            user = await session.scalar(select(User).where(User.email == email))
-        password_hash = user.password_hash if user else None
+        async with self._unit_of_work() as connection:
+            password_hash = await connection.scalar(select(User.password_hash).where(User.email == email))
         if not await asyncio.to_thread(verify_password, password, password_hash):
             raise WrongCredentialsError
-        async with self._unit_of_work() as session:
+        async with self._unit_of_work() as connection:
             # The lock lets a change of the password come before or after, and end this login too.
             same = select(User.id).where(User.email == email, User.password_hash == password_hash)
-            user_id = await session.scalar(same.with_for_update(read=True))
+            user_id = await connection.scalar(same.with_for_update(read=True))
             if user_id is None:
                 raise WrongCredentialsError
-            await session.execute(delete(LoginAttempt).where(LoginAttempt.email == email))
-            await session.execute(delete(Login).where(Login.expires_at < datetime.now(UTC)))
-            login = Login(id=uuid7(), user_id=user_id, token_id=uuid7(), expires_at=_expiry())
-            session.add(login)
-            return self._issue(user_id, login.id, login.token_id)
+            await connection.execute(delete(LoginAttempt).where(LoginAttempt.email == email))
+            await connection.execute(delete(Login).where(Login.expires_at < datetime.now(UTC)))
+            login_id, token_id = uuid7(), uuid7()
+            login = {"id": login_id, "user_id": user_id, "token_id": token_id, "expires_at": _expiry()}
+            await connection.execute(insert(Login), login)
+            return self._issue(user_id, login_id, token_id)
 
     async def refresh(self, token: str) -> TokenPair:
         """Spend a refresh token for the next pair. One that is spent twice was stolen, so its login ends.
@@ -94,11 +91,11 @@ class AuthService:
             .values(token_id=next_id, expires_at=_expiry())
             .returning(Login.user_id)
         )
-        async with self._unit_of_work() as session:
-            user_id = await session.scalar(spend)
+        async with self._unit_of_work() as connection:
+            user_id = await connection.scalar(spend)
             if user_id is not None:
                 return self._issue(user_id, login_id, next_id)
-            await session.execute(delete(Login).where(Login.id == login_id))
+            await connection.execute(delete(Login).where(Login.id == login_id))
         message = "The token is spent, or its login has ended."
         raise InvalidTokenError(message)
 
@@ -109,33 +106,33 @@ class AuthService:
             InvalidTokenError: where the token is not valid.
         """
         login_id, _ = self._signer.read(Purpose.REFRESH, token)
-        async with self._unit_of_work() as session:
-            await session.execute(delete(Login).where(Login.id == login_id))
+        async with self._unit_of_work() as connection:
+            await connection.execute(delete(Login).where(Login.id == login_id))
 
     async def _note_attempt(self, email: str, address: str) -> None:
         """Note first, then count: however many try at once, none is overlooked."""
-        attempt = LoginAttempt(email=email, address=address)
-        async with self._unit_of_work() as session:
-            await session.execute(delete(LoginAttempt).where(LoginAttempt.at < datetime.now(UTC) - WINDOW))
-            session.add(attempt)
-        async with self._unit_of_work() as session:
+        attempt = {"id": uuid7(), "email": email, "address": address}
+        async with self._unit_of_work() as connection:
+            await connection.execute(delete(LoginAttempt).where(LoginAttempt.at < datetime.now(UTC) - WINDOW))
+            await connection.execute(insert(LoginAttempt), attempt)
+        async with self._unit_of_work() as connection:
             wait = max(
-                await self._wait(session, LoginAttempt.email == email, ATTEMPTS_PER_ACCOUNT),
-                await self._wait(session, LoginAttempt.address == address, ATTEMPTS_PER_ADDRESS),
+                await self._wait(connection, LoginAttempt.email == email, ATTEMPTS_PER_ACCOUNT),
+                await self._wait(connection, LoginAttempt.address == address, ATTEMPTS_PER_ADDRESS),
             )
             if wait:
-                await session.execute(delete(LoginAttempt).where(LoginAttempt.id == attempt.id))
+                await connection.execute(delete(LoginAttempt).where(LoginAttempt.id == attempt["id"]))
         if wait:
             message = f"Try again in {wait} seconds."
             raise TooManyLoginsError(message, retry_after=wait)
 
-    async def _wait(self, session: AsyncSession, same: ColumnElement[bool], limit: int) -> int:
+    async def _wait(self, connection: AsyncConnection, same: ColumnElement[bool], limit: int) -> int:
         """Tell for how many seconds no more attempts are allowed."""
         newest = select(LoginAttempt.at).where(same).order_by(LoginAttempt.at.desc())
-        count = await session.scalar(select(func.count()).select_from(newest.subquery())) or 0
+        count = await connection.scalar(select(func.count()).select_from(newest.subquery())) or 0
         if count <= limit:
             return 0
-        frees = await session.scalar(newest.offset(limit - 1).limit(1))
+        frees = await connection.scalar(newest.offset(limit - 1).limit(1))
         return max(1, int((frees + WINDOW - datetime.now(UTC)).total_seconds())) if frees else 1
 
     def _issue(self, user_id: UUID, login_id: UUID, refresh_id: UUID) -> TokenPair:

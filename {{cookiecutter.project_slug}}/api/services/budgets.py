@@ -1,10 +1,11 @@
 """Budgets: their names are unique, and no limit falls below what is spent."""
 
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, type_coerce
+from sqlalchemy import Executable, Row, bindparam, delete, insert, select, type_coerce, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.models import Budget
 from api.models.base import Money
@@ -41,7 +42,7 @@ class LimitBelowSpentError(ConflictError):
 _COLUMNS = (Budget.id, Budget.name, Budget.limit)
 _ALL = select(*_COLUMNS).order_by(Budget.id)
 _ONE = select(*_COLUMNS).where(Budget.id == bindparam("budget_id"))
-_LOCKED = select(Budget).where(Budget.id == bindparam("budget_id")).with_for_update()
+_LOCKED = select(*_COLUMNS, Budget.spent).where(Budget.id == bindparam("budget_id")).with_for_update()
 _SUMMARY = select(
     Budget.limit,
     Budget.spent,
@@ -61,10 +62,10 @@ class BudgetService:
 
     def __init__(
         self,
-        session: AsyncSession,
+        connection: AsyncConnection,
         owner_id: UUID,  # option: auth
     ) -> None:
-        self._session = session
+        self._connection = connection
         self._owner_id = owner_id  # option: auth
 
     async def create(self, body: BudgetCreate) -> BudgetRead:
@@ -73,17 +74,14 @@ class BudgetService:
         Raises:
             BudgetNameTakenError: where another budget has the name.
         """
-        budget = Budget(
-            owner_id=self._owner_id,  # option: auth
-            **body.model_dump(),
-        )
-        self._session.add(budget)
-        return await self._save(budget)
+        budget = body.model_dump()
+        budget["owner_id"] = self._owner_id  # option: auth
+        return await self._save(insert(Budget).returning(*_COLUMNS), budget)
 
     async def list(self, page: PageRequest) -> Page[BudgetRead]:
         """Read a page of the budgets, oldest first."""
         return await _PAGE.fetch(
-            self._session,
+            self._connection,
             page,
             owner=self._owner_id,  # option: auth
         )
@@ -94,7 +92,7 @@ class BudgetService:
         Raises:
             BudgetNotFoundError: where there is none.
         """
-        row = (await self._session.execute(_ONE, self._key(budget_id))).one_or_none()
+        row = (await self._connection.execute(_ONE, self._key(budget_id))).one_or_none()
         if row is None:
             raise BudgetNotFoundError(budget_id)
         return BudgetRead.model_validate(row)
@@ -105,7 +103,7 @@ class BudgetService:
         Raises:
             BudgetNotFoundError: where there is none.
         """
-        row = (await self._session.execute(_SUMMARY, self._key(budget_id))).one_or_none()
+        row = (await self._connection.execute(_SUMMARY, self._key(budget_id))).one_or_none()
         if row is None:
             raise BudgetNotFoundError(budget_id)
         return BudgetSummary.model_validate(row)
@@ -119,12 +117,14 @@ class BudgetService:
             LimitBelowSpentError: where more is spent already.
         """
         budget = await self.lock(budget_id)
-        for field, value in body.model_dump().items():
-            setattr(budget, field, value)
-        if budget.limit < budget.spent:
-            message = f"{budget.spent:.2f} is spent already, more than {budget.limit:.2f}."
+        changes = body.model_dump()
+        limit = changes.get("limit", budget.limit)
+        if limit < budget.spent:
+            message = f"{budget.spent:.2f} is spent already, more than {limit:.2f}."
             raise LimitBelowSpentError(message)
-        return await self._save(budget)
+        if not changes:
+            return BudgetRead.model_validate(budget)
+        return await self._save(update(Budget).where(Budget.id == budget_id).returning(*_COLUMNS), changes)
 
     async def delete(self, budget_id: UUID) -> None:
         """Remove a budget and its transactions.
@@ -132,15 +132,16 @@ class BudgetService:
         Raises:
             BudgetNotFoundError: where there is none.
         """
-        await self._session.delete(await self.lock(budget_id))
+        await self.lock(budget_id)
+        await self._connection.execute(delete(Budget).where(Budget.id == budget_id))
 
-    async def lock(self, budget_id: UUID) -> Budget:
+    async def lock(self, budget_id: UUID) -> Row[*tuple[Any, ...]]:
         """Get a budget that nobody else changes before this transaction ends.
 
         Raises:
             BudgetNotFoundError: where there is none.
         """
-        budget = await self._session.scalar(_LOCKED, self._key(budget_id))
+        budget = (await self._connection.execute(_LOCKED, self._key(budget_id))).one_or_none()
         if budget is None:
             raise BudgetNotFoundError(budget_id)
         return budget
@@ -152,12 +153,11 @@ class BudgetService:
             "budget_id": budget_id,
         }
 
-    async def _save(self, budget: Budget) -> BudgetRead:
+    async def _save(self, statement: Executable, values: dict[str, Any]) -> BudgetRead:
         """Let the database judge the name, the only one of its rules that is not checked before."""
-        name = budget.name
         try:
-            await self._session.flush()
+            row = (await self._connection.execute(statement, values)).one()
         except IntegrityError as error:
-            message = f"Another budget is called {name!r}."
+            message = f"Another budget is called {values['name']!r}."
             raise BudgetNameTakenError(message) from error
-        return BudgetRead.model_validate(budget)
+        return BudgetRead.model_validate(row)

@@ -2,7 +2,7 @@
 
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.services.errors import SchemaBehindError, StoppingError
 
@@ -10,8 +10,8 @@ from api.services.errors import SchemaBehindError, StoppingError
 class HealthService:
     """Asks the database, and compares its schema with what the code expects; a server that stops takes no new work."""
 
-    def __init__(self, session: AsyncSession, *, old_revisions: frozenset[str | None], stopping: bool) -> None:
-        self._session = session
+    def __init__(self, connection: AsyncConnection, *, old_revisions: frozenset[str | None], stopping: bool) -> None:
+        self._connection = connection
         self._old_revisions = old_revisions
         self._stopping = stopping
 
@@ -26,8 +26,7 @@ class HealthService:
         if self._stopping:
             message = "Other servers take the next requests."
             raise StoppingError(message)
-        connection = await self._session.connection()
-        revision = await connection.run_sync(_current_revision)
+        revision = await self._connection.run_sync(_current_revision)
         if revision in self._old_revisions:
             message = f"The database is at revision {revision}; run the migrations."
             raise SchemaBehindError(message)

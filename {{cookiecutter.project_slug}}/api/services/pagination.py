@@ -4,7 +4,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 from sqlalchemy import Select, bindparam, func, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.schemas.pagination import Page, PageRequest
 
@@ -26,13 +26,13 @@ class PagedQuery(Generic[Item]):
             rows.add_columns(self._total.scalar_subquery()).limit(bindparam("limit")).offset(bindparam("offset"))
         )
 
-    async def fetch(self, session: AsyncSession, page: PageRequest, **parameters: object) -> Page[Item]:
+    async def fetch(self, connection: AsyncConnection, page: PageRequest, **parameters: object) -> Page[Item]:
         """Read one page and the total in one statement, in two where the page lies behind the end."""
-        rows = (await session.execute(self._page, {**parameters, **page.model_dump()})).all()
+        rows = (await connection.execute(self._page, {**parameters, **page.model_dump()})).all()
         if rows:
             total = rows[0][-1]
         elif page.offset:
-            total = await session.scalar(self._total, parameters) or 0
+            total = await connection.scalar(self._total, parameters) or 0
         else:
             total = 0
         return self._shape.model_validate({"items": rows, "total": total, **page.model_dump()})

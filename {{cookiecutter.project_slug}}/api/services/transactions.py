@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.models import Budget, Transaction
 from api.schemas.pagination import Page, PageRequest
@@ -52,6 +52,16 @@ _SPEND = (
 )
 _SPEND = _SPEND.where(Budget.owner_id == bindparam("owner"))  # option: auth
 _INSERT = insert(Transaction).returning(*_COLUMNS)
+_REMOVE = (
+    delete(Transaction)
+    .where(Transaction.budget_id == bindparam("budget_id"), Transaction.id == bindparam("transaction_id"))
+    .returning(Transaction.amount)
+)
+_GIVE_BACK = (
+    update(Budget)
+    .where(Budget.id == bindparam("budget_id"))
+    .values(spent=Budget.spent - bindparam("amount"), transaction_count=Budget.transaction_count - 1)
+)
 
 
 class TransactionService:
@@ -59,13 +69,13 @@ class TransactionService:
 
     def __init__(
         self,
-        session: AsyncSession,
+        connection: AsyncConnection,
         owner_id: UUID,  # option: auth
     ) -> None:
-        self._session = session
+        self._connection = connection
         self._owner_id = owner_id  # option: auth
         self._budgets = BudgetService(
-            session,
+            connection,
             owner_id,  # option: auth
         )
 
@@ -81,13 +91,12 @@ class TransactionService:
             "budget_id": budget_id,
             "amount": body.amount,
         }
-        connection = await self._session.connection()  # nothing is loaded, so that no entity is kept up to date
-        if await connection.scalar(_SPEND, spending) is None:
+        if await self._connection.scalar(_SPEND, spending) is None:
             budget = await self._budgets.summarize(budget_id)
             message = f"{body.amount:.2f} is more than the {budget.remaining:.2f} that is left."
             raise LimitExceededError(message)
         transaction = {"budget_id": budget_id, **body.model_dump()}
-        return TransactionRead.model_validate((await connection.execute(_INSERT, transaction)).one())
+        return TransactionRead.model_validate((await self._connection.execute(_INSERT, transaction)).one())
 
     async def list(self, budget_id: UUID, page: PageRequest) -> Page[TransactionRead]:
         """Read a page of a budget's transactions, newest first.
@@ -96,7 +105,7 @@ class TransactionService:
             BudgetNotFoundError: where there is no such budget.
         """
         transactions = await _PAGE.fetch(
-            self._session,
+            self._connection,
             page,
             owner=self._owner_id,  # option: auth
             budget_id=budget_id,
@@ -116,7 +125,7 @@ class TransactionService:
             "budget_id": budget_id,
             "transaction_id": transaction_id,
         }
-        row = (await self._session.execute(_ONE, keys)).one_or_none()
+        row = (await self._connection.execute(_ONE, keys)).one_or_none()
         if row is None:
             raise TransactionNotFoundError(transaction_id)
         return TransactionRead.model_validate(row)
@@ -128,10 +137,9 @@ class TransactionService:
             BudgetNotFoundError: where there is no such budget.
             TransactionNotFoundError: where the budget has none such.
         """
-        budget = await self._budgets.lock(budget_id)
-        transaction = await self._session.get(Transaction, transaction_id)
-        if transaction is None or transaction.budget_id != budget_id:
+        await self._budgets.lock(budget_id)
+        keys = {"budget_id": budget_id, "transaction_id": transaction_id}
+        amount = await self._connection.scalar(_REMOVE, keys)
+        if amount is None:
             raise TransactionNotFoundError(transaction_id)
-        budget.spent -= transaction.amount
-        budget.transaction_count -= 1
-        await self._session.delete(transaction)
+        await self._connection.execute(_GIVE_BACK, {"budget_id": budget_id, "amount": amount})

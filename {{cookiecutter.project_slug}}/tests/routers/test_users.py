@@ -1,5 +1,7 @@
 """Users over HTTP."""
 
+from collections.abc import Callable
+
 import pytest
 from fastapi.testclient import TestClient
 
@@ -53,6 +55,7 @@ def test_a_user_changes_what_they_name(client: TestClient) -> None:
         client.patch("/v1/users/me", json={"email": "Countess@Example.com"}).json()["email"] == "countess@example.com"
     )
     assert client.patch("/v1/users/me", json={"email": None}).status_code == 422
+    client.patch("/v1/users/me", json={}).raise_for_status()
     assert client.get("/v1/users/me").json()["email"] == "countess@example.com"
 
 
@@ -75,3 +78,19 @@ def test_no_answer_holds_a_password(client: TestClient) -> None:
     assert PASSWORD not in client.post("/v1/users", json=body).text
     assert PASSWORD not in client.post("/v1/users", json=body).text
     assert PASSWORD not in client.post("/v1/users", json={**body, "unknown": 1}).text
+
+
+def test_nobody_waits_for_a_connection_while_a_password_is_hashed(
+    client: TestClient, serve: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hash_password(_: str) -> str:
+        answers.append(small.get("/readyz").status_code)
+        return ""
+
+    answers: list[int] = []
+    small = serve(database_pool_size=1, database_timeout=1)
+    monkeypatch.setattr("api.services.users.hash_password", hash_password)
+    body = {"email": "grace@example.com", "password": PASSWORD}
+    small.post("/v1/users", json=body).raise_for_status()
+    small.patch("/v1/users/me", json=body, headers=client.headers)
+    assert answers == [200, 200]

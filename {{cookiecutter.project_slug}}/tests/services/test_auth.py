@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.dependencies.database import Database
 from api.models import User
@@ -31,8 +31,8 @@ SIGNER = TokenSigner("no less than 32 characters, as asked", issuer="us")
 @pytest.fixture
 async def ada(database: Database) -> Database:
     """A database in which Ada has a password."""
-    async with database.writing() as session:
-        await session.execute(update(User).values(password_hash=hash_password(PASSWORD)))
+    async with database.writing() as connection:
+        await connection.execute(update(User).values(password_hash=hash_password(PASSWORD)))
     return database
 
 
@@ -45,11 +45,11 @@ class Pausing:
         self.waits, self.go_on = asyncio.Event(), asyncio.Event()
 
     @asynccontextmanager
-    async def __call__(self) -> AsyncIterator[AsyncSession]:
+    async def __call__(self) -> AsyncIterator[AsyncConnection]:
         """Open the next one."""
         self._number -= 1
-        async with self._database.writing() as session:
-            yield session
+        async with self._database.writing() as connection:
+            yield connection
             if self._number == 0:
                 self.waits.set()
                 await self.go_on.wait()
@@ -79,8 +79,7 @@ async def test_a_theft_that_shows_during_a_refresh_ends_the_login(ada: Database)
 
 
 async def change_password(database: Database) -> None:
-    async with database.writing() as session:
-        await UserService(session).update(UUID(int=1), UserUpdate(password=f"another {PASSWORD}"))
+    await UserService(database.writing).update(UUID(int=1), UserUpdate(password=f"another {PASSWORD}"))
 
 
 async def test_a_new_password_ends_a_login_that_just_begins(ada: Database) -> None:

@@ -10,7 +10,7 @@ from uuid import (
 import pytest
 from sqlalchemy import insert, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.dependencies.database import Database
 from api.models import Budget
@@ -21,29 +21,29 @@ from api.services.budgets import BudgetNameTakenError, BudgetNotFoundError, Budg
 pytestmark = pytest.mark.anyio
 
 
-def budgets_in(session: AsyncSession) -> BudgetService:
+def budgets_in(connection: AsyncConnection) -> BudgetService:
     return BudgetService(
-        session,
+        connection,
         UUID(int=1),  # option: auth
     )
 
 
 async def make_budget(database: Database, *, name: str = "Food", limit: str = "100.00") -> BudgetRead:
-    async with database.writing() as session:
-        return await budgets_in(session).create(BudgetCreate.model_validate({"name": name, "limit": limit}))
+    async with database.writing() as connection:
+        return await budgets_in(connection).create(BudgetCreate.model_validate({"name": name, "limit": limit}))
 
 
 async def test_a_budget_keeps_its_name(database: Database) -> None:
     budget = await make_budget(database, name="Food")
-    async with database.writing() as session:
+    async with database.writing() as connection:
         change = BudgetUpdate(name="Food")
-        assert await budgets_in(session).update(budget.id, change) == budget
+        assert await budgets_in(connection).update(budget.id, change) == budget
 
 
 async def test_a_name_is_free_again_when_its_budget_is_gone(database: Database) -> None:
     budget = await make_budget(database, name="Food")
-    async with database.writing() as session:
-        await budgets_in(session).delete(budget.id)
+    async with database.writing() as connection:
+        await budgets_in(connection).delete(budget.id)
     assert await make_budget(database, name="Food") != budget
 
 
@@ -62,12 +62,12 @@ async def test_two_changes_at_once_are_both_kept(database: Database) -> None:
     budget = await make_budget(database)
 
     async def change(body: BudgetUpdate) -> None:
-        async with database.writing() as session:
-            await budgets_in(session).update(budget.id, body)
+        async with database.writing() as connection:
+            await budgets_in(connection).update(budget.id, body)
 
     await asyncio.gather(change(BudgetUpdate(name="Bread")), change(BudgetUpdate.model_validate({"limit": "5"})))
-    async with database.reading() as session:
-        changed = await budgets_in(session).get(budget.id)
+    async with database.reading() as connection:
+        changed = await budgets_in(connection).get(budget.id)
     assert (changed.name, changed.limit) == ("Bread", Decimal(5))
 
 
@@ -80,8 +80,8 @@ async def test_a_reader_neither_waits_for_a_writer_nor_sees_its_work_too_early(d
 
 async def test_a_missing_budget_is_told(database: Database) -> None:
     missing = uuid4()
-    async with database.writing() as session:
-        budgets = budgets_in(session)
+    async with database.writing() as connection:
+        budgets = budgets_in(connection)
         for asked in (budgets.get, budgets.summarize, budgets.lock, budgets.delete):
             with pytest.raises(BudgetNotFoundError, match=str(missing)):
                 await asked(missing)
@@ -91,11 +91,11 @@ async def test_the_database_itself_keeps_what_is_spent_within_the_limit(database
     budget = await make_budget(database, limit="1.00")
     for spent in ("1.01", "-0.01"):
         with pytest.raises(IntegrityError, match="ck_budgets_spent_is_within_limit"):
-            async with database.writing() as session:
-                await session.execute(update(Budget).where(Budget.id == budget.id).values(spent=Decimal(spent)))
+            async with database.writing() as connection:
+                await connection.execute(update(Budget).where(Budget.id == budget.id).values(spent=Decimal(spent)))
 
 
 async def test_the_database_keeps_no_fraction_of_a_cent(database: Database) -> None:
-    async with database.writing() as session:
+    async with database.writing() as connection:
         with pytest.raises(Exception, match="whole number of cents"):
-            await session.execute(insert(Budget).values(name="Food", limit=Decimal("1.005")))
+            await connection.execute(insert(Budget).values(name="Food", limit=Decimal("1.005")))

@@ -8,7 +8,7 @@ from decimal import Decimal
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.dependencies.database import Database
 from api.schemas.budgets import BudgetCreate, BudgetRead, BudgetSummary, BudgetUpdate
@@ -20,40 +20,40 @@ from api.services.transactions import LimitExceededError, TransactionNotFoundErr
 pytestmark = pytest.mark.anyio
 
 
-def budgets_in(session: AsyncSession) -> BudgetService:
+def budgets_in(connection: AsyncConnection) -> BudgetService:
     return BudgetService(
-        session,
+        connection,
         UUID(int=1),  # option: auth
     )
 
 
-def transactions_in(session: AsyncSession) -> TransactionService:
+def transactions_in(connection: AsyncConnection) -> TransactionService:
     return TransactionService(
-        session,
+        connection,
         UUID(int=1),  # option: auth
     )
 
 
 async def make_budget(database: Database, *, limit: str = "100.00") -> UUID:
-    async with database.writing() as session:
-        budget = await budgets_in(session).create(BudgetCreate.model_validate({"name": "Food", "limit": limit}))
+    async with database.writing() as connection:
+        budget = await budgets_in(connection).create(BudgetCreate.model_validate({"name": "Food", "limit": limit}))
     return budget.id
 
 
 async def summarize(database: Database, budget_id: UUID) -> BudgetSummary:
-    async with database.reading() as session:
-        return await budgets_in(session).summarize(budget_id)
+    async with database.reading() as connection:
+        return await budgets_in(connection).summarize(budget_id)
 
 
 async def spend(database: Database, budget_id: UUID, amount: str = "1.00", **fields: object) -> TransactionRead:
     body = TransactionCreate.model_validate({"amount": amount, "description": "Bread", **fields})
-    async with database.writing() as session:
-        return await transactions_in(session).create(budget_id, body)
+    async with database.writing() as connection:
+        return await transactions_in(connection).create(budget_id, body)
 
 
 async def remove(database: Database, transaction: TransactionRead) -> None:
-    async with database.writing() as session:
-        await transactions_in(session).delete(transaction.budget_id, transaction.id)
+    async with database.writing() as connection:
+        await transactions_in(connection).delete(transaction.budget_id, transaction.id)
 
 
 async def at_once(database: Database, *actions: Awaitable[object]) -> list[object]:
@@ -63,8 +63,7 @@ async def at_once(database: Database, *actions: Awaitable[object]) -> list[objec
 
 
 async def _connect(database: Database) -> None:
-    async with database.reading() as session:
-        await session.connection()
+    async with database.reading():
         await asyncio.sleep(0.01)
 
 
@@ -109,8 +108,8 @@ async def test_of_spending_and_lowering_the_limit_at_once_one_is_refused(databas
     budget_id = await make_budget(database, limit="1.00")
 
     async def lower() -> BudgetRead:
-        async with database.writing() as session:
-            return await budgets_in(session).update(budget_id, BudgetUpdate.model_validate({"limit": "0.50"}))
+        async with database.writing() as connection:
+            return await budgets_in(connection).update(budget_id, BudgetUpdate.model_validate({"limit": "0.50"}))
 
     outcomes = await at_once(database, spend(database, budget_id, "0.60"), lower())
     assert tuple(map(type, outcomes)) in {(TransactionRead, LimitBelowSpentError), (LimitExceededError, BudgetRead)}
@@ -120,22 +119,22 @@ async def test_a_budget_that_goes_while_others_spend_leaves_nothing(database: Da
     budget_id = await make_budget(database)
 
     async def give_up() -> None:
-        async with database.writing() as session:
-            await budgets_in(session).delete(budget_id)
+        async with database.writing() as connection:
+            await budgets_in(connection).delete(budget_id)
 
     spending = [spend(database, budget_id) for _ in range(10)]
     outcomes = await at_once(database, *spending[:5], give_up(), *spending[5:])
     assert {type(outcome) for outcome in outcomes} <= {TransactionRead, BudgetNotFoundError, type(None)}
-    async with database.reading() as session:
+    async with database.reading() as connection:
         with pytest.raises(BudgetNotFoundError):
-            await transactions_in(session).list(budget_id, PageRequest())
+            await transactions_in(connection).list(budget_id, PageRequest())
 
 
 async def test_a_moment_is_kept_to_the_microsecond_and_in_utc(database: Database) -> None:
     moment = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=timezone(timedelta(hours=-8)))
     transaction = await spend(database, await make_budget(database), occurred_at=moment.isoformat())
-    async with database.reading() as session:
-        kept = await transactions_in(session).get(transaction.budget_id, transaction.id)
+    async with database.reading() as connection:
+        kept = await transactions_in(connection).get(transaction.budget_id, transaction.id)
     assert kept == transaction
     assert kept.occurred_at == moment
     assert kept.occurred_at.tzinfo == UTC
@@ -143,8 +142,8 @@ async def test_a_moment_is_kept_to_the_microsecond_and_in_utc(database: Database
 
 async def test_a_missing_transaction_is_told(database: Database) -> None:
     budget_id, missing = await make_budget(database), uuid4()
-    async with database.writing() as session:
-        transactions = transactions_in(session)
+    async with database.writing() as connection:
+        transactions = transactions_in(connection)
         for asked in (transactions.get, transactions.delete):
             with pytest.raises(TransactionNotFoundError, match=str(missing)):
                 await asked(budget_id, missing)
