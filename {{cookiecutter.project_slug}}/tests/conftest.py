@@ -1,5 +1,6 @@
 """One application and one migrated database for all tests: an SQLite file, or what TEST_DATABASE_URL names."""
 
+import gc
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -30,6 +31,12 @@ from api.services.security import Purpose  # option: auth
 
 LOOP = {"use_uvloop": sys.platform != "win32"}
 """The event loop of the server: `gunicorn.conf.py`."""
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is loaded out of every search for garbage, which took a tenth of the time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.main import app
 
+pytest_plugins = ["schemathesis.pytest.plugin"]
+
 
 class Served:
     """The application of the tests, which is not there yet when requests are made up; neither is a token of Ada's."""
