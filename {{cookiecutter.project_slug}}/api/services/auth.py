@@ -1,7 +1,7 @@
 """Logins: who may have tokens, how often that may be tried, and how long it lasts.
 
 An attempt that fails must be remembered, and so must the end of a login. So these rules take units of work and
-commit each of their own, where others take part in one that is undone by an error. No connection is held while a password
+commit each of their own, where others have one that is undone by an error. No connection is held while a password
 is hashed.
 """
 

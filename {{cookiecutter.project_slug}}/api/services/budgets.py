@@ -42,7 +42,6 @@ class LimitBelowSpentError(ConflictError):
 _COLUMNS = (Budget.id, Budget.name, Budget.limit)
 _ALL = select(*_COLUMNS).order_by(Budget.id)
 _ONE = select(*_COLUMNS).where(Budget.id == bindparam("budget_id"))
-_LOCKED = select(*_COLUMNS, Budget.spent).where(Budget.id == bindparam("budget_id")).with_for_update()
 _SUMMARY = select(
     Budget.limit,
     Budget.spent,
@@ -52,9 +51,11 @@ _SUMMARY = select(
 # option: auth
 # What belongs to another user is not there.
 _MINE = Budget.owner_id == bindparam("owner")
-_ALL, _ONE, _LOCKED, _SUMMARY = _ALL.where(_MINE), _ONE.where(_MINE), _LOCKED.where(_MINE), _SUMMARY.where(_MINE)
+_ALL, _ONE, _SUMMARY = _ALL.where(_MINE), _ONE.where(_MINE), _SUMMARY.where(_MINE)
 # end: auth
+_LOCKED = _ONE.add_columns(Budget.spent).with_for_update()
 _PAGE = PagedQuery(_ALL, Page[BudgetRead])
+_INSERT = insert(Budget).returning(*_COLUMNS)
 
 
 class BudgetService:
@@ -76,7 +77,7 @@ class BudgetService:
         """
         budget = body.model_dump()
         budget["owner_id"] = self._owner_id  # option: auth
-        return await self._save(insert(Budget).returning(*_COLUMNS), budget)
+        return await self._save(_INSERT, budget)
 
     async def list(self, page: PageRequest) -> Page[BudgetRead]:
         """Read a page of the budgets, oldest first."""

@@ -45,6 +45,7 @@ UnitOfWork = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 
 _COLUMNS = (User.id, User.email)
 _ONE = select(*_COLUMNS, User.password_hash).where(User.id == bindparam("user_id"))
+_INSERT = insert(User).returning(*_COLUMNS)
 
 
 class UserService:
@@ -63,7 +64,7 @@ class UserService:
         _refuse_email(body.password, body.email)
         user = {"email": body.email, "password_hash": await _hash(body.password)}
         async with self._unit_of_work() as connection:
-            return await _save(connection, insert(User).returning(*_COLUMNS), user)
+            return await _save(connection, _INSERT, user)
 
     async def get(self, user_id: UUID) -> UserRead:
         """Read a user.
