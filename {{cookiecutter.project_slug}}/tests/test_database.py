@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from fastapi import APIRouter, Request
@@ -10,6 +11,7 @@ from sqlalchemy import Column, Connection, ForeignKey, Integer, MetaData, String
 from sqlalchemy.exc import IntegrityError
 
 from api.dependencies.database import ConnectionDep, Database
+from api.dependencies.settings import Settings
 
 METADATA = MetaData()
 NOTES = Table(
@@ -102,6 +104,21 @@ def test_a_request_that_takes_too_long_is_cancelled_and_gives_its_connection_bac
     client = serve(router, database_pool_size=1, database_timeout=0.05)
     assert [client.get(path).status_code for _ in range(2)] == [503] * 2
     assert any(client.get("/readyz").status_code == 200 for _ in range(20))
+
+
+@pytest.mark.anyio
+async def test_who_asks_first_writes_first_on_sqlite_too(settings: Settings, tmp_path: Path) -> None:
+    writers: list[int] = []
+
+    async def write(database: Database, number: int) -> None:
+        async with database.writing() as connection:
+            await connection.execute(select(1))
+            writers.append(number)
+            await asyncio.sleep(0.002)  # the others are waiting
+
+    async with Database(settings.model_copy(update={"database_url": None, "sqlite_file": tmp_path / "app.db"})) as file:
+        await asyncio.gather(*(write(file, number) for number in range(20)))
+    assert writers == [*range(20)]
 
 
 @pytest.mark.anyio

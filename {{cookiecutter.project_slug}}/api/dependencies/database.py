@@ -106,9 +106,12 @@ class Database:
         self.engine = open_engine(settings)
         self._timeout = settings.database_timeout
         self._turns = asyncio.Semaphore(settings.database_pool_size + settings.database_max_overflow)
+        # SQLite lets one write, and the others try again and again in no order, some of them for seconds.
+        self._turns_to_write = asyncio.Semaphore(1)
         self._readers = self.engine.execution_options(reading=True)
         # option: database=postgresql
-        if self.engine.name == "postgresql":  # SQLite would be told so at each request
+        if self.engine.name == "postgresql":
+            self._turns_to_write = self._turns
             self._readers = self._readers.execution_options(isolation_level="AUTOCOMMIT")
         # end: database=postgresql
 
@@ -124,7 +127,7 @@ class Database:
         Raises:
             DatabaseUnavailableError: where the database can't be reached or doesn't answer in time.
         """
-        return self._unit_of_work(self._readers)
+        return self._unit_of_work(self._readers, self._turns)
 
     def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Open one transaction: committed at the end, rolled back where anything is raised.
@@ -132,17 +135,19 @@ class Database:
         Raises:
             DatabaseUnavailableError: where the database can't be reached or doesn't answer in time.
         """
-        return self._unit_of_work(self.engine, commit=True)
+        return self._unit_of_work(self.engine, self._turns_to_write, commit=True)
 
     @asynccontextmanager
-    async def _unit_of_work(self, engine: AsyncEngine, *, commit: bool = False) -> AsyncIterator[AsyncConnection]:
+    async def _unit_of_work(
+        self, engine: AsyncEngine, turns: asyncio.Semaphore, *, commit: bool = False
+    ) -> AsyncIterator[AsyncConnection]:
         """Tell an outage, which is nobody's fault, from a mistake in a statement or in its data.
 
         Who comes first is served first, which the pool doesn't see to. Whatever is awaited here ends with the time:
         `async with engine.connect()` would wait for a server that is silent, however long.
         """
         try:
-            async with asyncio.timeout(self._timeout), self._turns:
+            async with asyncio.timeout(self._timeout), turns:
                 connection = await engine.connect()
                 try:
                     yield connection
