@@ -148,12 +148,16 @@ def post() -> ModuleType:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _quiet_surroundings() -> Iterator[None]:
-    """No slow proof runs unless a test asks for it, and no run leaves bytecode beside what it reads."""
+def _quiet_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No slow proof runs unless a test asks for it, and no run leaves bytecode beside what it reads.
+
+    Mypy reads the packages once for all environments: it knows them by their content.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BACKEND_SKIP_SETUP", "1")
         patch.setenv("PYTHONDONTWRITEBYTECODE", "1")
         patch.setenv("UV_COMPILE_BYTECODE", "1")
+        patch.setenv("MYPY_CACHE_DIR", str(tmp_path_factory.mktemp("mypy")))
         # What `make test` was given is not meant for the makes that tests run.
         for name in ("MAKEFLAGS", "args"):
             patch.delenv(name, raising=False)

@@ -39,7 +39,7 @@ def check(project: Path, environment: Path, scratch: Path) -> dict[str, str]:
     results = {
         "format": run((environment / "ruff", "format", "--no-cache", "--check", "."), cwd=project),
         "lint": run((environment / "ruff", "check", "--no-cache", "."), cwd=project),
-        "types": run((environment / "mypy", "--cache-dir", environment / ".mypy_cache"), cwd=project),
+        "types": run((environment / "mypy",), cwd=project),
         "imports": run((environment / "lint-imports", "--no-cache"), cwd=project),
         "upgrade": run((environment / "alembic", "upgrade", "head"), cwd=project, env=database),
         "migrations": run((environment / "alembic", "check"), cwd=project, env=database),
