@@ -25,6 +25,7 @@ from postgresql import PostgreSQL
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
+LOCK = TEMPLATE / "requirements-dev.txt"
 TEMPLATE_FOLDERS = (TEMPLATE.name, "hooks", "resource")
 
 # How long an example takes says more about the machine than about the code.
@@ -229,25 +230,35 @@ def generate(tmp_path: Path, home: Path, archive: Path) -> Generate:
 
 
 def installed(lock: Path, python: str = sys.executable) -> Path:
-    """The programs of a virtual environment with exactly what is locked; it is made once for each lock and Python."""
-    key = hashlib.sha256(lock.read_bytes() + python.encode()).hexdigest()[:16]
-    path = Path(sys.prefix) / f"project-{key}"
+    """The programs of a virtual environment with exactly what is locked; it is made once for each lock and Python.
+
+    Most begin with all that the template locks, compiled already, and lose what they don't lock.
+    """
+    content = lock.read_bytes()
+    path = Path(sys.prefix) / f"project-{hashlib.sha256(content + python.encode()).hexdigest()[:16]}"
     with FileLock(f"{path}.lock"):
         if not (path / ".installed").exists():
-            for command in (
-                ("venv", "--quiet", "--allow-existing", "--python", python, path),
-                ("pip", "sync", "--quiet", "--python", path, "--require-hashes", lock),
-            ):
-                done = run((tool("uv"), *command), cwd=ROOT)
-                assert done.returncode == 0, done.stderr
+            shutil.rmtree(path, ignore_errors=True)
+            if python != sys.executable or content == LOCK.read_bytes():
+                uv("venv", "--relocatable", "--python", python, path)
+            else:
+                left_out = shutil.ignore_patterns(".installed")
+                shutil.copytree(installed(LOCK).parent, path, symlinks=True, copy_function=os.link, ignore=left_out)
+            uv("pip", "sync", "--python", path, "--require-hashes", lock)
             (path / ".installed").touch()
     return path / tool("python").parent.name
+
+
+def uv(*arguments: str | Path) -> None:
+    """Run uv, which must succeed."""
+    done = run((tool("uv"), *arguments, "--quiet"), cwd=ROOT)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="session")
 def environment() -> Path:
     """The programs of an environment that serves every combination, with the packages of every option."""
-    return installed(TEMPLATE / "requirements-dev.txt")
+    return installed(LOCK)
 
 
 def tool(name: str) -> Path:
