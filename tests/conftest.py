@@ -26,6 +26,10 @@ from postgresql import PostgreSQL
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
 LOCK = TEMPLATE / "requirements-dev.txt"
+
+# An environment that is used often; what runs in it writes no bytecode.
+COMPILED = {"UV_COMPILE_BYTECODE": "1"}
+
 TEMPLATE_FOLDERS = (TEMPLATE.name, "hooks", "resource")
 
 # How long an example takes says more about the machine than about the code.
@@ -157,7 +161,6 @@ def _quiet_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BACKEND_SKIP_SETUP", "1")
         patch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-        patch.setenv("UV_COMPILE_BYTECODE", "1")
         patch.setenv("MYPY_CACHE_DIR", str(tmp_path_factory.mktemp("mypy")))
         # What `make test` was given is not meant for the makes that tests run.
         for name in ("MAKEFLAGS", "args"):
@@ -251,7 +254,7 @@ def installed(lock: Path, python: str = sys.executable) -> Path:
 
 def uv(*arguments: str | Path) -> None:
     """Run uv, which must succeed."""
-    done = run((tool("uv"), *arguments, "--quiet"), cwd=ROOT)
+    done = run((tool("uv"), *arguments, "--quiet"), cwd=ROOT, env=COMPILED)
     assert done.returncode == 0, done.stderr
 
 
@@ -276,7 +279,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, archive: Path) -> Project
     """The default project, made by the command line with its virtual environment, by uv."""
     folder = tmp_path_factory.mktemp("finished")
     command = (tool("cookiecutter"), "--no-input", "-o", folder, archive, "check_docker=no")
-    surroundings = {"BACKEND_SKIP_SETUP": "", "BACKEND_STRICT": "1", "PATH": path_with_uv()}
+    surroundings = {"BACKEND_SKIP_SETUP": "", "BACKEND_STRICT": "1", "PATH": path_with_uv(), **COMPILED}
     done = run(command, cwd=folder, env=surroundings)
     assert done.returncode == 0, done.stdout + done.stderr
     return Project(folder / "budget-api")

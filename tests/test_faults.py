@@ -261,7 +261,7 @@ class TestVenv:
         python = (finished.path / "venv" / "bin" / "python").resolve()
         log = tmp_path / "log"
         env = tools(uv=f'echo "$*" >> {log}\nexec {UV} "$@"', python3=str(python))
-        done = generate(NO_DOCKER, env=env | {"PYTHONDONTWRITEBYTECODE": "", "UV_COMPILE_BYTECODE": ""})
+        done = generate(NO_DOCKER, env=env | {"PYTHONDONTWRITEBYTECODE": ""})
         assert "  venv     ok" in done.stdout
         asked = [line for line in log.read_text(encoding="utf-8").splitlines() if line.startswith(("venv", "pip"))]
         assert asked

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from conftest import EVERYTHING, Answer, Bake, Project, path_with_uv, tool
+from conftest import COMPILED, EVERYTHING, Answer, Bake, Project, path_with_uv, tool
 from engine import needs_engine
 from repository import git
 
@@ -204,6 +204,7 @@ def test_what_a_pipeline_runs_passes(bake: Bake, postgresql: str, tmp_path: Path
         "GITHUB_OUTPUT": str(tmp_path / "output"),
         "PATH": path_with_uv(),  # the commands of the README install with pip
         "PYTEST_ADDOPTS": "-k livez",
+        **COMPILED,
     }
     with vulnerability_database() as database:
         for step in steps(project, containers=False):
