@@ -524,12 +524,12 @@ def iter_until(lines: Iterator[str], words: str) -> Iterator[str]:
 
 
 def wait_for(path: Path) -> None:
-    """Wait until a file is there."""
+    """Wait until something stands in a file: the shell makes it, and writes into it a moment later."""
     for _ in range(100):
-        if path.exists():
+        if path.exists() and path.stat().st_size:
             return
         time.sleep(0.05)
-    pytest.fail(f"{path} did not appear")
+    pytest.fail(f"nothing was written to {path}")
 
 
 class TestConsole:
