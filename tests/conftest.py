@@ -25,12 +25,11 @@ from postgresql import PostgreSQL
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
+TEMPLATE_FOLDERS = (TEMPLATE.name, "hooks", "resource")
 LOCK = TEMPLATE / "requirements-dev.txt"
 
-# An environment that is used often; what runs in it writes no bytecode.
+# For an environment that is used often: what runs in it writes no bytecode.
 COMPILED = {"UV_COMPILE_BYTECODE": "1"}
-
-TEMPLATE_FOLDERS = (TEMPLATE.name, "hooks", "resource")
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
