@@ -8,7 +8,7 @@ project: .venv/.installed
 
 # Everything; args="-m 'not slow'" leaves the slow storeys out.
 test: .venv/.installed
-	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(args)
+	$(BIN)/pytest --numprocesses auto --dist loadscope --no-loadscope-reorder $(args)
 
 # All that benchmarks/RESULTS.md tells, for half an hour; args=--quick for a glance that writes nothing. Needs wrk.
 bench: .venv/.installed

@@ -204,7 +204,7 @@ def command_line(output: Path, *arguments: str, template: Path | str = ROOT) -> 
 
 @pytest.fixture(autouse=True)
 def one_at_a_time(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Several processes share the tests, by files; one at a time has the engine, or the ports that the READMEs name."""
+    """Several processes share the tests; one at a time has the engine, or the ports that the READMEs name."""
     shares = request.node.get_closest_marker("docker") or request.node.get_closest_marker("ports")
     with FileLock(tmp_path_factory.getbasetemp().parent / "engine.lock") if shares else nullcontext():
         yield
