@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,7 +27,7 @@ from api.services.errors import (
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-PROBLEM_SCHEMA = {"$ref": f"#/components/schemas/{Problem.__name__}"}
+SCHEMAS = "#/components/schemas/{model}"
 
 UNREADABLE = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 """What whoever sends a body may hear before it is looked at."""
@@ -55,28 +56,23 @@ class ProblemDetailsAPI(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Describe the API."""
         if self.openapi_schema is None:
-            paths: dict[str, dict[str, dict[str, Any]]] = super().openapi()["paths"]
-            for operation in (operation for path in paths.values() for operation in path.values()):
+            page = super().openapi()
+            for operation in (operation for path in page["paths"].values() for operation in path.values()):
                 statuses = UNREADABLE if "requestBody" in operation else ()
                 # option: auth
                 if "security" in operation:
                     statuses = (*statuses, HTTPStatus.UNAUTHORIZED)
                 # end: auth
-                operation["responses"] |= {str(status.value): _description(status) for status in statuses}
-                for response in operation["responses"].values():
-                    described = response.get("content", {}).get("application/json", {})
-                    if described.get("schema") == PROBLEM_SCHEMA:
-                        response["content"] = {MEDIA_TYPE: described}
+                operation["responses"] |= documented(*statuses)
+            _, schemas = models_json_schema([(Problem, "serialization")], ref_template=SCHEMAS)
+            page["components"]["schemas"] |= schemas["$defs"]
         return super().openapi()
 
 
 def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
     """Name the problems that a route may answer with, for the OpenAPI page."""
-    return {status.value: {"model": Problem, "description": status.phrase} for status in statuses}
-
-
-def _description(status: HTTPStatus) -> dict[str, Any]:
-    return {"description": status.phrase, "content": {"application/json": {"schema": PROBLEM_SCHEMA}}}
+    content = {MEDIA_TYPE: {"schema": {"$ref": SCHEMAS.format(model=Problem.__name__)}}}
+    return {str(status.value): {"description": status.phrase, "content": content} for status in statuses}
 
 
 def install(app: FastAPI) -> None:

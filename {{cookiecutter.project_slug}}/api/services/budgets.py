@@ -48,10 +48,11 @@ _SUMMARY = select(
     type_coerce(Budget.limit - Budget.spent, Money).label("remaining"),
     Budget.transaction_count.label("transactions"),
 ).where(Budget.id == bindparam("budget_id"))
+_REMOVE = delete(Budget).where(Budget.id == bindparam("budget_id")).returning(Budget.id)
 # option: auth
 # What belongs to another user is not there.
 _MINE = Budget.owner_id == bindparam("owner")
-_ALL, _ONE, _SUMMARY = _ALL.where(_MINE), _ONE.where(_MINE), _SUMMARY.where(_MINE)
+_ALL, _ONE, _SUMMARY, _REMOVE = _ALL.where(_MINE), _ONE.where(_MINE), _SUMMARY.where(_MINE), _REMOVE.where(_MINE)
 # end: auth
 _LOCKED = _ONE.add_columns(Budget.spent).with_for_update()
 _PAGE = PagedQuery(_ALL, Page[BudgetRead])
@@ -133,8 +134,8 @@ class BudgetService:
         Raises:
             BudgetNotFoundError: where there is none.
         """
-        await self.lock(budget_id)
-        await self._connection.execute(delete(Budget).where(Budget.id == budget_id))
+        if await self._connection.scalar(_REMOVE, self._key(budget_id)) is None:
+            raise BudgetNotFoundError(budget_id)
 
     async def lock(self, budget_id: UUID) -> Row[*tuple[Any, ...]]:
         """Get a budget that nobody else changes before this transaction ends.
