@@ -123,6 +123,15 @@ def test_what_was_declined_leaves_no_file(post: ModuleType, bake: Bake, answers:
     assert set(bake(**answers).files()) == {*template_files(), ".env"} - declined
 
 
+@pytest.mark.parametrize("answers", PAIRWISE, ids=named)
+def test_the_composition_hands_on_every_setting(bake: Bake, answers: dict[str, Answer]) -> None:
+    project = bake(**answers)
+    handed_on = yaml.safe_load(project.text("compose.yaml"))["services"]["api"]["environment"]
+    settings = set(re.findall(r"^\| `((?!OTEL_)[A-Z_]+)` ", project.text("README.md"), re.MULTILINE))
+    where_the_volume_is = {"SQLITE_FILE"} | ({"DATABASE_URL"} if answers["database"] == "sqlite" else set())
+    assert settings - where_the_volume_is <= set(handed_on)
+
+
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
 def test_the_image_has_the_python_that_was_asked_for(bake: Bake, version: str) -> None:
     dockerfile = bake(python_version=version).text("Dockerfile")

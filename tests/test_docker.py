@@ -108,8 +108,9 @@ def test_its_data_outlives_the_container(start: Start) -> None:
         docker("volume", "rm", "--force", volume)
 
 
-def test_it_becomes_healthy(start: Start) -> None:
-    wait_for_health(start("--health-interval", "1s"), "healthy")
+@pytest.mark.parametrize("proxy", [(), ("--env", "http_proxy=http://127.0.0.1:9")], ids=["", "proxy"])
+def test_it_becomes_healthy_whatever_proxy_is_configured(start: Start, proxy: tuple[str, ...]) -> None:
+    wait_for_health(start("--health-interval", "1s", *proxy), "healthy")
 
 
 def test_it_becomes_unhealthy_when_the_application_answers_500(start: Start) -> None:

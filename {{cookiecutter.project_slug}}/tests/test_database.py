@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from api.dependencies.database import ConnectionDep, Database
 from api.dependencies.settings import Settings
+from api.models.base import UtcDateTime
 
 METADATA = MetaData()
 NOTES = Table(
@@ -53,10 +55,21 @@ async def count_for_ever(connection: ConnectionDep) -> None:
     await connection.execute(select(func.count()).select_from(numbers))
 
 
+@router.get("/broken")
+async def fail_with_a_connection(connection: ConnectionDep, *, late: bool = False) -> None:
+    await connection.execute(select(1))
+    raise TimeoutError if late else FileNotFoundError
+
+
 @router.get("/slow")
 async def hold_a_connection(connection: ConnectionDep) -> None:
     await connection.execute(select(1))
     await asyncio.sleep(60)
+
+
+@router.get("/moment")
+async def read_moment(connection: ConnectionDep, moment: str) -> datetime | None:
+    return await connection.scalar(select(literal(datetime.fromisoformat(moment), UtcDateTime)))
 
 
 async def run(database: Database, change: Callable[[Connection], None]) -> None:
@@ -104,6 +117,17 @@ def test_a_request_that_takes_too_long_is_cancelled_and_gives_its_connection_bac
     client = serve(router, database_pool_size=1, database_timeout=0.05)
     assert [client.get(path).status_code for _ in range(2)] == [503] * 2
     assert any(client.get("/readyz").status_code == 200 for _ in range(20))
+
+
+def test_a_moment_is_kept_in_utc_and_not_without_a_time_zone(notes: TestClient) -> None:
+    answer = notes.get("/moment", params={"moment": "2026-01-31T12:00:00+02:00"})
+    assert answer.json() == "2026-01-31T10:00:00Z"
+    assert notes.get("/moment", params={"moment": "2026-01-31T12:00:00"}).status_code == 500
+
+
+@pytest.mark.parametrize("path", ["/broken", "/broken?late=true"])
+def test_what_fails_beside_the_database_is_no_outage_of_it(notes: TestClient, path: str) -> None:
+    assert notes.get(path).status_code == 500
 
 
 @pytest.mark.anyio

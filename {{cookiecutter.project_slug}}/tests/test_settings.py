@@ -42,7 +42,7 @@ def test_without_any_setting_a_developer_can_start() -> None:
         ("DATABASE_MAX_OVERFLOW", "3", 3),
         ("DATABASE_TIMEOUT", "2.5", 2.5),
         ("CORS_ORIGINS", "https://a.example, https://b.example,", ["https://a.example", "https://b.example"]),
-        ("CORS_ORIGINS", '["https://a.example"]', ["https://a.example"]),
+        ("CORS_ORIGINS", '["https://A.example"]', ["https://a.example"]),
         ("ALLOWED_HOSTS", "API.example.com, *.example.org", ["api.example.com", "*.example.org"]),
         ("DOCS", "yes", True),
         ("FORWARDED_ALLOW_IPS", "::1,10.0.0.0/8", [ip_network("::1/128"), ip_network("10.0.0.0/8")]),  # option: auth
@@ -91,6 +91,9 @@ def test_a_plain_database_url_gets_its_driver(environment: pytest.MonkeyPatch, p
         ("ENVIRONMENT", "staging"),
         ("DATABASE_URL", "mysql://user:hunter2@db/app"),
         ("DATABASE_URL", "hunter2"),
+        ("DATABASE_URL", "sqlite://user:hunter2"),
+        ("DATABASE_URL", "sqlite://"),
+        ("DATABASE_URL", "sqlite:///:memory:"),
         ("DATABASE_POOL_SIZE", "0"),
         ("DATABASE_TIMEOUT", "soon"),
         ("ALLOWED_HOSTS", "https://hunter2.example"),

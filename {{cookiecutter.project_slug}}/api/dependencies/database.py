@@ -27,6 +27,8 @@ from api.services.errors import DatabaseUnavailableError
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """The methods that only read: RFC 9110, section 9.2.1."""
+
+NO_ANSWER = "The database does not answer; try again shortly."
 # option: database=postgresql
 
 CLOSE_TIMEOUT = 0.5
@@ -146,9 +148,10 @@ class Database:
         Who comes first is served first, which the pool doesn't see to. Whatever is awaited here ends with the time:
         `async with engine.connect()` would wait for a server that is silent, however long.
         """
+        limit = asyncio.timeout(self._timeout)
         try:
-            async with asyncio.timeout(self._timeout), turns:
-                connection = await engine.connect()
+            async with limit, turns:
+                connection = await _connect(engine)
                 try:
                     yield connection
                     if commit:
@@ -163,9 +166,20 @@ class Database:
                     await connection.close()
         except (IntegrityError, ProgrammingError, DataError):
             raise
-        except (DBAPIError, OSError) as error:  # drivers let the system's own errors through; a TimeoutError is one
-            message = "The database does not answer; try again shortly."
-            raise DatabaseUnavailableError(message) from error
+        except DBAPIError as error:
+            raise DatabaseUnavailableError(NO_ANSWER) from error
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise DatabaseUnavailableError(NO_ANSWER) from error
+
+
+async def _connect(engine: AsyncEngine) -> AsyncConnection:
+    """Open a connection; drivers let the system's own errors through."""
+    try:
+        return await engine.connect()
+    except OSError as error:
+        raise DatabaseUnavailableError(NO_ANSWER) from error
 
 
 def unit_of_work(request: Request) -> Callable[[], AbstractAsyncContextManager[AsyncConnection]]:

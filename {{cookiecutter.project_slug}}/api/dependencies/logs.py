@@ -15,7 +15,7 @@ to_json = json.JSONEncoder(default=str).encode
 
 
 class PlainFormatter(logging.Formatter):
-    """Lines for a terminal; text from outside can't begin a line of its own, or play with the terminal."""
+    """Lines for a terminal; outside a traceback, text can't begin a line of its own, or play with the terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Write time, level, logger, message, what the event carries, request id, and a traceback where it has one."""

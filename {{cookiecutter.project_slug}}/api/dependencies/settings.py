@@ -51,11 +51,11 @@ def read_database_url(value: str | URL) -> URL:
     """Name the driver in a plain URL.
 
     Raises:
-        ValueError: where the URL can't be read or names another database.
+        ValueError: where the URL can't be read, names another database, or no file.
     """
     try:
         url = make_url(value)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter for a port that is no number, and it repeats it
         message = "not a database URL"
         raise ValueError(message) from None
     scheme = url.get_backend_name()
@@ -66,6 +66,9 @@ def read_database_url(value: str | URL) -> URL:
     if "sslmode" in url.query:  # libpq's name for what asyncpg calls ssl
         url = url.update_query_dict({"ssl": url.query["sslmode"]}).difference_update_query(["sslmode"])
     # end: database=postgresql
+    if scheme == "sqlite" and url.database in {None, "", ":memory:"}:
+        message = "a file is needed: sqlite:///FILE"
+        raise ValueError(message)
     return url.set(drivername=DRIVERS[scheme])
 
 
@@ -88,7 +91,7 @@ def read_list(value: object) -> object:
 Host = Annotated[str, StringConstraints(to_lower=True, pattern=r"^(\*\.)?[A-Za-z0-9.:_-]+$")]
 """Such as `api.example.com`, or `*.example.com` for all below it."""
 
-Origin = Annotated[str, StringConstraints(pattern=r"^(\*|https?://[^/?#\s]+)$")]
+Origin = Annotated[str, StringConstraints(to_lower=True, pattern=r"^(\*|https?://[^/?#\s]+)$")]
 """Such as `https://app.example.com`, without a path, or `*` for all."""
 
 

@@ -41,8 +41,17 @@ class UtcDateTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Write UTC; a value without a time zone would be read as local time, so it is refused there."""
-        return None if value is None else value.astimezone(UTC)
+        """Write UTC.
+
+        Raises:
+            ValueError: where `value` has no time zone; it would be taken for local time.
+        """
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            message = f"{value} has no time zone"
+            raise ValueError(message)
+        return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Read UTC."""

@@ -5,8 +5,8 @@ commit each of their own, where others have one that is undone by an error. No c
 is hashed.
 """
 
-import asyncio
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, func, insert, select, update
@@ -16,7 +16,7 @@ from uuid_utils.compat import uuid7
 from api.models import Login, LoginAttempt, User
 from api.schemas.auth import TokenPair
 from api.services.errors import TooManyAttemptsError, UnauthenticatedError
-from api.services.security import InvalidTokenError, Purpose, TokenSigner, verify_password
+from api.services.security import InvalidTokenError, Purpose, TokenSigner, in_turn, verify_password
 from api.services.users import UnitOfWork
 
 ACCESS_LIFETIME = timedelta(minutes=15)
@@ -62,7 +62,7 @@ class AuthService:
         await self._note_attempt(email, address)
         async with self._unit_of_work() as connection:
             password_hash = await connection.scalar(select(User.password_hash).where(User.email == email))
-        if not await asyncio.to_thread(verify_password, password, password_hash):
+        if not await in_turn(verify_password, password, password_hash):
             raise WrongCredentialsError
         async with self._unit_of_work() as connection:
             # The lock lets a change of the password come before or after, and end this login too.
@@ -132,8 +132,8 @@ class AuthService:
         count = await connection.scalar(select(func.count()).select_from(newest.subquery())) or 0
         if count <= limit:
             return 0
-        frees = await connection.scalar(newest.offset(limit - 1).limit(1))
-        return max(1, int((frees + WINDOW - datetime.now(UTC)).total_seconds())) if frees else 1
+        frees = await connection.scalar(newest.offset(limit).limit(1))  # this attempt is the first, and does not count
+        return max(1, ceil((frees + WINDOW - datetime.now(UTC)).total_seconds())) if frees else 1
 
     def _issue(self, user_id: UUID, login_id: UUID, refresh_id: UUID) -> TokenPair:
         """Sign an access token about the user, and a refresh token about the login."""

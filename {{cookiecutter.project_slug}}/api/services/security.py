@@ -1,9 +1,12 @@
 """Passwords and tokens, without a database: what is hashed, what is signed, what is believed."""
 
+import asyncio
 import unicodedata
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar, TypeVarTuple
 from uuid import UUID
 
 import jwt
@@ -11,6 +14,9 @@ from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from api.services.errors import UnauthenticatedError
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 ALGORITHM = "HS256"
 LEEWAY = timedelta(seconds=10)
@@ -21,6 +27,9 @@ HASHER = PasswordHash([Argon2Hasher()])
 
 HASH_OF_NOBODY = "$argon2id$v=19$m=65536,t=3,p=4$fQemvflab6sfpkGaP/bbrQ$ipMSNJNkHeGiZXbZ0f6TjYyiu1ORDEFjpMal/FbhYRU"
 """Of a password that was never written down; made beforehand, since no start shall wait for it."""
+
+HASHING = ThreadPoolExecutor(2, "hashing")
+"""So many are hashed at once: each takes 64 MiB, and a crowd must not cost more memory than a small container has."""
 
 
 class InvalidTokenError(UnauthenticatedError):
@@ -35,6 +44,11 @@ class Purpose(StrEnum):
 
     ACCESS = "access"
     REFRESH = "refresh"
+
+
+async def in_turn(function: Callable[[*Ts], T], *arguments: *Ts) -> T:
+    """Hash or verify beside the event loop, when it is its turn."""
+    return await asyncio.get_running_loop().run_in_executor(HASHING, function, *arguments)
 
 
 def hash_password(password: str) -> str:

@@ -1,6 +1,5 @@
 """Users: their e-mail addresses are unique, and nobody's password is their address."""
 
-import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -13,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.models import Login, User
 from api.schemas.users import UserCreate, UserRead, UserUpdate
 from api.services.errors import ConflictError, InvalidError, NotFoundError
-from api.services.security import hash_password, verify_password
+from api.services.security import hash_password, in_turn, verify_password
 
 
 class UserNotFoundError(NotFoundError):
@@ -49,7 +48,7 @@ _INSERT = insert(User).returning(*_COLUMNS)
 
 
 class UserService:
-    """The rules of users. It takes its connection after the hash of a new password, which takes long."""
+    """The rules of users. No connection is held while a password is hashed."""
 
     def __init__(self, unit_of_work: UnitOfWork) -> None:
         self._unit_of_work = unit_of_work
@@ -62,9 +61,9 @@ class UserService:
             EmailTakenError: where another user has the address.
         """
         _refuse_email(body.password, body.email)
-        user = {"email": body.email, "password_hash": await _hash(body.password)}
+        user = {"email": body.email, "password_hash": await in_turn(hash_password, body.password)}
         async with self._unit_of_work() as connection:
-            return await _save(connection, _INSERT, user)
+            return UserRead.model_validate(await _save(connection, _INSERT, user))
 
     async def get(self, user_id: UUID) -> UserRead:
         """Read a user.
@@ -85,22 +84,27 @@ class UserService:
         """
         changes = body.model_dump()
         password = changes.pop("password", None)
-        if password:
-            changes["password_hash"] = await _hash(password)
         async with self._unit_of_work() as connection:
             user = await _find(connection, user_id)
-            if not changes:
-                return UserRead.model_validate(user)
-            email = changes.get("email", user.email)
-            if password:
-                _refuse_email(password, email)
-            elif await asyncio.to_thread(verify_password, email, user.password_hash):
-                raise PasswordIsEmailError
+        email = changes.get("email", user.email)
+        if password:
+            _refuse_email(password, email)
+            changes["password_hash"] = await in_turn(hash_password, password)
+        elif not changes:
+            return UserRead.model_validate(user)
+        elif await in_turn(verify_password, email, user.password_hash):
+            raise PasswordIsEmailError
+        same = update(User).where(
+            User.id == user_id, User.email == user.email, User.password_hash == user.password_hash
+        )
+        async with self._unit_of_work() as connection:
             # It waits for a login that is just beginning, so that it ends too.
-            saved = await _save(connection, update(User).where(User.id == user_id).returning(*_COLUMNS), changes)
-            if password:
-                await connection.execute(delete(Login).where(Login.user_id == user_id))
-            return saved
+            saved = await _save(connection, same.returning(*_COLUMNS), changes)
+            if saved is not None:
+                if password:
+                    await connection.execute(delete(Login).where(Login.user_id == user_id))
+                return UserRead.model_validate(saved)
+        return await self.update(user_id, body)  # what was compared has changed meanwhile
 
 
 async def _find(connection: AsyncConnection, user_id: UUID) -> Row[*tuple[Any, ...]]:
@@ -111,19 +115,15 @@ async def _find(connection: AsyncConnection, user_id: UUID) -> Row[*tuple[Any, .
     return user
 
 
-async def _save(connection: AsyncConnection, statement: Executable, values: dict[str, Any]) -> UserRead:
+async def _save(
+    connection: AsyncConnection, statement: Executable, values: dict[str, Any]
+) -> Row[*tuple[Any, ...]] | None:
     """Let the database judge the address, the only rule that is not checked before."""
     try:
-        row = (await connection.execute(statement, values)).one()
+        return (await connection.execute(statement, values)).one_or_none()
     except IntegrityError as error:
         message = "Another user has this e-mail address."
         raise EmailTakenError(message) from error
-    return UserRead.model_validate(row)
-
-
-async def _hash(password: str) -> str:
-    """Hash a password beside the event loop."""
-    return await asyncio.to_thread(hash_password, password)
 
 
 def _refuse_email(password: str, email: str) -> None:

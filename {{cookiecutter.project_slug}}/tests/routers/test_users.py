@@ -1,9 +1,13 @@
 """Users over HTTP."""
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fastapi.testclient import TestClient
+
+from api.services.security import verify_password
 
 PASSWORD = "a password of a few words"
 
@@ -83,13 +87,48 @@ def test_no_answer_holds_a_password(client: TestClient) -> None:
 def test_nobody_waits_for_a_connection_while_a_password_is_hashed(
     client: TestClient, serve: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def hash_password(_: str) -> str:
+    def hash_password(*_: str) -> str:
         answers.append(small.get("/readyz").status_code)
         return ""
 
     answers: list[int] = []
     small = serve(database_pool_size=1, database_timeout=1)
     monkeypatch.setattr("api.services.users.hash_password", hash_password)
+    monkeypatch.setattr("api.services.users.verify_password", hash_password)
     small.post("/v1/users", json={"email": "grace@example.com", "password": PASSWORD}).raise_for_status()
-    small.patch("/v1/users/me", json={"password": PASSWORD}, headers=client.headers).raise_for_status()
-    assert answers == [200, 200]
+    for change in ({"password": PASSWORD}, {"email": "countess@example.com"}):
+        small.patch("/v1/users/me", json=change, headers=client.headers).raise_for_status()
+    assert answers == [200] * 3
+
+
+def test_an_address_that_becomes_the_password_meanwhile_is_refused(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def verify(password: str, password_hash: str | None) -> bool:
+        monkeypatch.undo()
+        client.patch("/v1/users/me", json={"password": "next@example.com"}).raise_for_status()
+        return verify_password(password, password_hash)
+
+    monkeypatch.setattr("api.services.users.verify_password", verify)
+    assert client.patch("/v1/users/me", json={"email": "next@example.com"}).status_code == 422
+    assert client.get("/v1/users/me").json()["email"] == "ada@example.com"
+
+
+def test_a_crowd_that_registers_costs_the_memory_of_two_hashes(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hash_password(password: str) -> str:
+        running.append(password)
+        at_once.append(len(running))
+        time.sleep(0.01)
+        running.pop()
+        return ""
+
+    running: list[str] = []
+    at_once: list[int] = []
+    monkeypatch.setattr("api.services.users.hash_password", hash_password)
+    bodies = [{"email": f"{number}@example.com", "password": PASSWORD} for number in range(10)]
+    with ThreadPoolExecutor(len(bodies)) as pool:
+        answers = list(pool.map(lambda body: client.post("/v1/users", json=body).status_code, bodies))
+    assert answers == [201] * len(bodies)
+    assert max(at_once) <= 2

@@ -4,17 +4,19 @@ import asyncio
 from asyncio import Task
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
+from uuid_utils.compat import uuid7
 
 from api.dependencies.database import Database
-from api.models import User
+from api.models import LoginAttempt, User
 from api.schemas.users import UserUpdate
-from api.services.auth import AuthService, WrongCredentialsError
+from api.services.auth import ATTEMPTS_PER_ACCOUNT, WINDOW, AuthService, TooManyLoginsError, WrongCredentialsError
 from api.services.security import InvalidTokenError, TokenSigner, hash_password, verify_password
 from api.services.users import UserService
 
@@ -101,3 +103,14 @@ async def test_no_login_begins_with_a_password_that_just_changed(
     monkeypatch.setattr("api.services.auth.verify_password", verify)
     with pytest.raises(WrongCredentialsError):
         await AuthService(ada.writing, SIGNER).login(EMAIL, PASSWORD, "")
+
+
+async def test_who_has_to_wait_is_told_when_the_oldest_attempt_is_forgotten(ada: Database) -> None:
+    now = datetime.now(UTC)
+    moments = [now - WINDOW + timedelta(seconds=10), *[now] * (ATTEMPTS_PER_ACCOUNT - 1)]
+    attempts = [{"id": uuid7(), "email": EMAIL, "address": "", "at": moment} for moment in moments]
+    async with ada.writing() as connection:
+        await connection.execute(insert(LoginAttempt), attempts)
+    with pytest.raises(TooManyLoginsError) as refusal:
+        await AuthService(ada.writing, SIGNER).login(EMAIL, PASSWORD, "")
+    assert 5 < refusal.value.retry_after <= 10
