@@ -25,7 +25,7 @@ propose() {
 }
 
 status=0
-while read -r address; do
+while read -r address || [ -n "$address" ]; do
     clone=$(mktemp -d)
     (cd "$clone" && propose "$address" "$@" < /dev/null) || { echo "by hand: $address"; status=1; }
     rm -rf "$clone"

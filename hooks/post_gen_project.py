@@ -82,7 +82,8 @@ OPTION_FILES: dict[str, tuple[str, ...]] = {
 }
 
 # What `pyproject.toml` keeps of the answers.
-ORIGIN = "[tool.cookiecutter-backend]"
+RECORD = "cookiecutter-backend"
+ORIGIN = f"[tool.{RECORD}]"
 CHOICES = ("python_version", "database", "ci")
 SWITCHES = ("example", "auth", "telemetry", "kubernetes")
 
@@ -204,20 +205,34 @@ def told_to_skip(project: Path) -> bool:
     return (project / UNFINISHED / "yours").is_dir() and not (project / UNFINISHED / "README.md").stat().st_size
 
 
-def put_back(project: Path) -> int:
-    """Give back what cookiecutter copied over although it was told to skip it, and tell when it began to write.
+def never_ours(yours: Path, answers: Answers) -> list[str]:
+    """Name what belongs to options that are declined, and were before: what was there is the user's."""
+    if (yours / UNFINISHED).is_dir():
+        return []  # every option was still in it
+    before: Answers = dict.fromkeys((*CHOICES, *SWITCHES), "")
+    with suppress(OSError, ValueError, KeyError):
+        pyproject = tomllib.loads((yours / "pyproject.toml").read_text(encoding="utf-8"))
+        before = {**before, **pyproject["tool"][RECORD]}
+    declined_before = declined_files(before)
+    return [name for name in declined_files(answers) if name in declined_before]
 
-    The time is in nanoseconds since the epoch, and 0 for a new project. The hook before has kept the files aside, and
-    has left an empty file, which cookiecutter skips or fills.
+
+def put_back(project: Path, answers: Answers) -> int:
+    """Give back what cookiecutter should not have written over, and tell when it began to write.
+
+    That is all where it was told to skip what is there, and what never came from the template. The time is in
+    nanoseconds since the epoch, and 0 for a new project. The hook before has kept the files aside, and has left an
+    empty file, which cookiecutter skips or fills.
     """
     yours = project / UNFINISHED / "yours"
     if not yours.is_dir():
         return 0
     began = yours.stat().st_mtime_ns
-    if told_to_skip(project):
-        for path in yours.rglob("*"):
-            if path.is_file():
-                shutil.copy2(path, project / path.relative_to(yours))
+    given_back = ("",) if told_to_skip(project) else tuple(f"{name}/" for name in never_ours(yours, answers))
+    for path in yours.rglob("*"):
+        name = path.relative_to(yours)
+        if path.is_file() and f"{name.as_posix()}/".startswith(given_back):
+            shutil.copy2(path, project / name)
     shutil.rmtree(yours)
     return began
 
@@ -410,7 +425,7 @@ def write_origin(project: Path, answers: Answers, environ: Mapping[str, str]) ->
 
 def prune(project: Path, answers: Answers) -> None:
     """Take away everything that was declined from what cookiecutter has written; all else is the user's."""
-    began = put_back(project)
+    began = put_back(project, answers)
     written = remove_declined(project, answers, began)
     for path in written:
         prune_file(path, answers)
@@ -418,8 +433,10 @@ def prune(project: Path, answers: Answers) -> None:
         prune_locks(project)
     if project / "pyproject.toml" in written:
         write_origin(project, answers, os.environ)
-    with suppress(FileNotFoundError):
-        shutil.rmtree(project / UNFINISHED)
+    for name in ("README.md", "answers.json"):
+        (project / UNFINISHED / name).unlink(missing_ok=True)
+    with suppress(OSError):  # there may be none, or more in it
+        (project / UNFINISHED).rmdir()
 
 
 def with_secrets(example: str) -> str:
@@ -522,7 +539,14 @@ def record(answers: Answers, project: Path) -> str:
     if path.is_symlink():
         message = f"{CRUFT} is a link, and what it leads to would be written over"
         raise SkippedError(message)
-    text = json.dumps(record_of(answers), indent=2) + "\n"
+    try:
+        text = json.dumps(record_of(answers), indent=2) + "\n"
+    except SkippedError as error:
+        if not path.exists():
+            raise
+        path.unlink()
+        message = f"{error}; the {CRUFT} that was there is gone, since it told of an older state"
+        raise SkippedError(message) from error
     path.write_text(text, encoding="ascii", newline="\n")
     return "ok (cruft can update the project)"
 

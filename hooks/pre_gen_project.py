@@ -245,10 +245,12 @@ def complaints(answers: Mapping[str, object]) -> list[str]:
 def remove_empty_way(project: Path, slug: object) -> None:
     """Remove the folders that a slug with slashes led through: cookiecutter made them, and would leave all but the last.
 
-    A folder that holds anything stays, and so does the current folder where the system does not let it go.
+    A folder that holds anything stays, and so does the current folder where the system does not let it go. Of a whole
+    path nobody knows what was there before.
     """
-    named = [part for part in Path(str(slug)).parts if part not in (".", "..", "/")]
-    if len(named) > 1:
+    way = Path(str(slug))
+    named = [part for part in way.parts if part not in (".", "..")]
+    if len(named) > 1 and not way.is_absolute():
         with suppress(OSError):
             for folder in (project, *project.parents[: len(named) - 1]):
                 folder.rmdir()
@@ -272,17 +274,18 @@ def complaint_about_links(project: Path, template: Path) -> str | None:
     return f"{', '.join(links)}\n  It {rule}\n  Try: another folder, or remove the link"
 
 
-def keep_aside(project: Path, patterns: Iterable[str]) -> None:
-    """Copy the files that cookiecutter would copy over, even where it was told to skip what is there.
+def keep_aside(project: Path, template: Path) -> None:
+    """Copy the files that cookiecutter would write over; some of them even where it was told to skip what is there.
 
     What it skips it leaves as it was, by which the hook afterwards knows: this file would not be empty otherwise.
     """
     if not any(project.iterdir()):
         return
-    for path in [path for pattern in patterns for path in project.glob(pattern) if path.is_file()]:
-        aside = project / YOURS / path.relative_to(project)
-        aside.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(path, aside)
+    for name in [path.relative_to(template) for path in template.rglob("*")]:
+        if (project / name).is_file():
+            aside = project / YOURS / name
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(project / name, aside)
     (project / YOURS).mkdir(parents=True, exist_ok=True)
     (project / TOLD_TO_SKIP).write_bytes(b"")
 
@@ -312,11 +315,11 @@ def as_typed(answers: Mapping[str, object], unrendered: Mapping[str, object]) ->
 
 def main(answers: Mapping[str, Any], names: Iterable[str], project: Path) -> int:
     """Print the complaints; the exit status says whether there were any."""
-    template = Path(answers.get("_repo_dir", ""), TEMPLATE)
+    template = Path(os.environ.get("PWD", "."), answers.get("_repo_dir", ""), TEMPLATE)
     about_folder = (complaint_about_folder(project), complaint_about_links(project, template))
     refused = [*filter(None, (*map(complaint_about_name, names), *about_folder)), *complaints(answers)]
     if not refused:
-        keep_aside(project, answers["_copy_without_render"])
+        keep_aside(project, template)
         return 0
     if isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.reconfigure(errors="replace")

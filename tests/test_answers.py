@@ -136,6 +136,10 @@ class TestAccepted:
         assert done.returncode == 0, done.stderr
         assert set(said(text_files(Project(tmp_path / "shop"))).values()) == {" ".join(NASTY[:4])}
 
+    def test_a_name_without_a_letter_needs_no_slug_of_its_own(self, generate: Generate, tmp_path: Path) -> None:
+        assert generate("project_name=🚀").returncode == 0
+        assert Project(tmp_path / "backend").has("api/main.py")
+
     def test_free_text_goes_into_few_files(self, bake: Bake) -> None:
         project = bake(project_name="Quetzalcoatl", description="Xylophone", project_slug="shop")
         names = [name for name in project.files() if re.search("Quetzalcoatl|Xylophone", project.text(name))]
@@ -397,15 +401,11 @@ def same(one: Project, other: Project) -> bool:
 class TestFolderInUse:
     """A folder that holds files of the user's already."""
 
-    OTHERS = (".env", "venv/mine", "deploy/mine.yaml", "api/services/mine.py", "notes.md", "data/__pycache__/mine")
-    SHARED = (
-        "README.md",
-        "api/main.py",
-        "pyproject.toml",
-        "requirements.txt",
-        ".gitlab-ci.yml",
-        "api/services/auth.py",
+    OTHERS = (
+        *(".env", "venv/mine", "deploy/mine.yaml", "api/services/mine.py", "notes.md", "data/__pycache__/mine"),
+        *(".gitlab-ci.yml", "api/services/auth.py"),  # where declined options would write
     )
+    SHARED = ("README.md", "api/main.py", "pyproject.toml", "requirements.txt")
     MINE = "mine  # option: auth\n<!-- option: nowhere -->\n"
 
     @pytest.fixture
@@ -427,13 +427,15 @@ class TestFolderInUse:
         assert project.files() == before
 
     @pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
+    @pytest.mark.parametrize("from_here", [False, True])
     def test_a_link_in_the_way_of_the_template_is_told_and_not_written_through(
-        self, generate: Generate, tmp_path: Path, project: Project
+        self, generate: Generate, archive: Path, tmp_path: Path, project: Project, *, from_here: bool
     ) -> None:
         shutil.move(project.path / "api", tmp_path / "elsewhere")
         (project.path / "api").symlink_to(tmp_path / "elsewhere")
         (project.path / "data/link").symlink_to(tmp_path / "elsewhere")
-        done = generate("-f")
+        template = os.path.relpath(archive, tmp_path) if from_here else archive
+        done = generate("-f", template=template, env={"PWD": str(tmp_path)})
         assert done.returncode == 1
         assert "\napi\n  It is in the way as a link" in done.stderr
         assert (tmp_path / "elsewhere/main.py").read_text(encoding="utf-8") == self.MINE
@@ -450,7 +452,31 @@ class TestFolderInUse:
         assert {name: project.text(name) for name in files} == {name: fresh.text(name) for name in files}
         changed = project.run("git", "status", "--porcelain", "--untracked-files=no").stdout
         assert set(re.findall(r"\S+$", changed, flags=re.MULTILINE)) == set(self.SHARED)
+        assert not project.has("api/models/users.py")
         assert not project.has("UNFINISHED")
+
+    def test_overwriting_leaves_what_is_mine_where_a_declined_option_would_be(
+        self, generate: Generate, tmp_path: Path
+    ) -> None:
+        project = Project(tmp_path / "budget-api")
+        mine = ("api/models/users.py", "api/routers/budgets.py", "deploy/base/service.yaml", ".gitlab-ci.yml")
+        for number in range(2):
+            done = generate("-f", "auth=no", "example=no", "ci=github")
+            assert done.returncode == 0, done.stderr
+            assert {name for name in (*mine, "UNFINISHED") if project.has(name)} == {*(mine if number else ())}
+            for name in mine:
+                (project.path / name).parent.mkdir(parents=True, exist_ok=True)
+                (project.path / name).write_text(self.MINE, encoding="utf-8")
+        assert {name: project.text(name) for name in mine} == dict.fromkeys(mine, self.MINE)
+
+    def test_overwriting_leaves_a_folder_of_the_name_that_it_uses_itself(
+        self, generate: Generate, project: Project
+    ) -> None:
+        notes = project.path / "UNFINISHED" / "notes.md"
+        notes.parent.mkdir()
+        notes.write_text("mine", encoding="utf-8")
+        assert generate("-f").returncode == 0
+        assert [path.name for path in notes.parent.iterdir()] == ["notes.md"]
 
     def test_skipping_touches_no_file_at_all(self, generate: Generate, project: Project) -> None:
         done = generate("-f", "-s", "auth=no")

@@ -375,7 +375,7 @@ class TestFinish:
     def test_without_hooks_the_project_tells_how_to_finish_it(
         self, generate: Generate, bake: Bake, tmp_path: Path
     ) -> None:
-        output = tmp_path / "my späce"
+        output = tmp_path / """my "späce" isn't $HOME"""
         done = generate(
             "-o", str(output), "--accept-hooks", "no", "auth=no", 'project_name=It\'s "x"', "project_slug=x"
         )

@@ -254,6 +254,7 @@ class TestValidation:
         (tmp_path / "full" / "file").touch()
         pre.remove_empty_way(project, "project")
         pre.remove_empty_way(project, "../project")
+        pre.remove_empty_way(project, str(project))
         assert project.exists()
         pre.remove_empty_way(project, "full/empty/project")
         assert list(tmp_path.rglob("*")) == [tmp_path / "full", tmp_path / "full" / "file"]

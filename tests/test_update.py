@@ -323,6 +323,15 @@ class TestRecord:
         generate("-f", template=checkout)
         assert json.loads(path.read_text(encoding="utf-8"))["template"] == ADDRESS
 
+    def test_one_that_tells_of_an_older_state_does_not_stay(
+        self, generate: Generate, checkout: Path, tmp_path: Path
+    ) -> None:
+        generate(template=checkout)
+        (checkout / TEMPLATE.name / "new.py").touch()
+        done = generate("-f", template=checkout)
+        assert f"not committed; the {RECORD} that was there is gone, since it told of an older state" in done.stdout
+        assert not Project(tmp_path / "budget-api").has(RECORD)
+
     @pytest.mark.skipif(os.name == "nt", reason="Windows lets few people make links")
     def test_it_is_not_written_through_a_link(self, generate: Generate, checkout: Path, tmp_path: Path) -> None:
         (tmp_path / "budget-api").mkdir()
@@ -497,7 +506,7 @@ class TestTeams:
         current = upstream.make("cookiecutter", tmp_path / "current")
         git(tmp_path, "clone", "--quiet", "--bare", str(current.path), "current.git")
         addresses = [str(tmp_path / name) for name in ("behind.git", "busy.git", "current.git", "nowhere.git")]
-        (tmp_path / "projects.txt").write_text("\n".join([*addresses, ""]), encoding="utf-8")
+        (tmp_path / "projects.txt").write_text("\n".join(addresses), encoding="utf-8")
 
         (command,) = (block for block in bash_blocks(ROOT / self.PAGE) if "rollout.sh" in block)
         branch = f"template-{upstream.commits[NOW][:7]}"
