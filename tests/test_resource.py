@@ -213,6 +213,8 @@ class TestCommand:
         assert (record["template"], record["commit"]) == (url, head)
         shutil.rmtree(template.path / "resource")
         keep(template)
+        with (project.path / "pyproject.toml").open("a", encoding="utf-8") as pyproject:
+            pyproject.write('\n[tool.another]\ntemplate = "news.jinja"\ncommit = "none"\n')
         done = make(project, "name=invoice", f"fields={ISSUED}", env={"HOME": str(home)})
         assert done.returncode == 0, done.stderr
         assert project.has("api/services/invoices.py")
@@ -276,6 +278,9 @@ class TestRefusals:
             ("invoice", "Number:str", "Try: number"),
             ("invoice", "import:str", "Try: the_import"),
             ("invoice", "metadata:str", "Try: the_metadata"),
+            ("invoice", "parse_obj:str", "Try: the_parse_obj"),
+            ("invoice", "id_1:int", "Try: the_id_1"),
+            ("invoice", "id_:int", "Try: the_id"),
             ("invoice", "owner_id:uuid", "Try: the_owner_id"),
             ("invoice", "model_config:str", "Try: the_model_config"),
             ("invoice", "number:str number:int", "Two are called so"),
@@ -307,6 +312,7 @@ class TestRefusals:
             ("api/main.py", lambda text: text.replace("include_router", "add_router"), "lists nothing"),
             ("api/main.py", lambda text: f"{text})", "It must be Python"),
             ("migrations/versions/x.py", lambda _: 'revision = "x"\ndown_revision = None\n', "alembic merge heads"),
+            ("migrations/versions/x.py", lambda _: 'revision = "0001"\ndown_revision = None\n', "x.py both have it"),
             ("pyproject.toml", lambda text: text.replace("[tool.cookiecutter-backend]", "[tool.x]"), "pyproject.toml"),
         ],
     )
@@ -320,6 +326,11 @@ class TestRefusals:
         with pytest.raises(hook.RefusedError, match=re.escape(words)):
             add(project, "invoice", "number:str")
         assert contents(project) == before
+
+    def test_a_schema_hides_no_model_of_its_name(self, adopt: Adopt) -> None:
+        project = adopt()
+        (project.path / "api/schemas/x.py").write_text("class Budget: ...\n", encoding="utf-8")
+        assert hook.referable(hook.classes(project.path), auth=True)["budgets"] == "Budget"
 
     def test_the_same_resource_is_added_once(self, adopt: Adopt) -> None:
         project = adopt()
@@ -446,6 +457,7 @@ WORDS = st.one_of(
             "x1",
             "x_2",
             "updated",
+            "client",
         ]
     ),
 )
@@ -510,6 +522,15 @@ def test_whatever_the_fields_are_fifty_slices_pass_all_checks(
         assert_tests_pass(project, some, TEST_DATABASE_URL=postgresql)
         done = project.run("venv/bin/alembic", "check", env={"DATABASE_URL": postgresql})
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_users_of_the_projects_own_are_a_resource_like_any_other(adopt: Adopt) -> None:
+    project = adopt(auth=False, example=False)
+    add(project, "user", "name:str!")
+    add(project, "project", "lead:ref=users")
+    add(project, "task", "project:ref=projects client:str!")
+    assert_tests_pass(project, "users or projects or tasks")
 
 
 @pytest.mark.slow

@@ -74,7 +74,7 @@ WORDS_OF_THE_SLICE = {
 WORDS_OF_FIELDS = {
     *("bool", "construct", "copy", "count", "date", "datetime", "dict", "from_orm", "id", "index", "int"),
     *("json", "metadata", "owner", "owner_id", "registry", "schema", "schema_json", "str", "t", "tuple"),
-    *("l", "self", "validate"),
+    *("id_1", "l", "parse_file", "parse_obj", "parse_raw", "self", "update_forward_refs", "validate"),
 }
 
 # What is appended to the name of the model, to name what goes with it.
@@ -88,7 +88,7 @@ IRREGULAR = (
 UNCHANGED = ("equipment", "fish", "information", "money", "news", "series", "sheep", "species", "staff")
 
 Answers = Mapping[str, str]
-Classes = Mapping[str, tuple[str, ast.ClassDef]]
+Classes = Sequence[tuple[str, ast.ClassDef]]
 
 
 class RefusedError(Exception):
@@ -150,7 +150,8 @@ def complaint_about_word(what: str, word: str, taken: Container[str], way_out: s
     """A name is one of Python, of SQL and of a path, and nothing else is called so."""
     if not WORD.fullmatch(word):
         rule = "It must be lower-case words of a-z and 0-9, joined by '_', and begin with a letter."
-        return complaint(what, word, rule, suggested_word(word))
+        nearest = suggested_word(word)
+        return complaint(what, word, rule, f"the_{nearest}" if nearest in taken else nearest)
     if len(word) > LONGEST_WORD:
         rule = f"It has {len(word)} characters; at most {LONGEST_WORD} are allowed."
         return complaint(what, word, rule, suggested_word(word))
@@ -380,14 +381,9 @@ def bound(tree: ast.AST) -> set[str]:
 
 
 def classes(project: Path) -> Classes:
-    """Find the classes of all rooms, and their files."""
+    """Find the classes of all rooms, each with its file."""
     paths = [path.relative_to(project).as_posix() for path in sorted((project / "api").rglob("*.py"))]
-    return {
-        node.name: (path, node)
-        for path in paths
-        for node in parse(project, path).body
-        if isinstance(node, ast.ClassDef)
-    }
+    return [(path, node) for path in paths for node in parse(project, path).body if isinstance(node, ast.ClassDef)]
 
 
 def table_of(model: ast.ClassDef) -> str:
@@ -402,14 +398,21 @@ def next_revision(project: Path) -> tuple[str, str | None]:
     """Name the next revision, and the one that it follows.
 
     Raises:
-        RefusedError: where the history has several ends.
+        RefusedError: where two have one name, as two branches give it, or the history has several ends.
     """
     before: dict[str, set[str]] = {}
+    paths: dict[str, str] = {}
     for path in sorted((project / "migrations/versions").glob("*.py")):
-        values = assigned(parse(project, path.relative_to(project).as_posix()).body)
+        name = path.relative_to(project).as_posix()
+        values = assigned(parse(project, name).body)
         with suppress(KeyError, ValueError):
-            revision, down = (ast.literal_eval(values[name] or "") for name in ("revision", "down_revision"))
+            revision, down = (ast.literal_eval(values[each] or "") for each in ("revision", "down_revision"))
+            if revision in before:
+                rule = f"{paths[revision]} and {name} both have it."
+                way_out = f"another revision in one of them, with down_revision = {revision!r}"
+                refuse([complaint("revision", revision, rule, way_out)])
             before[revision] = {down} if isinstance(down, str) else set(down or ())
+            paths[revision] = name
     heads = sorted(before.keys() - set().union(*before.values()))
     if len(heads) > 1:
         rule = "The history of the tables must have one end, which the new migration follows."
@@ -444,7 +447,7 @@ def complaints_about_names(name: str, names: str, project: Path, present: Classe
         return found
     if name == names:
         return [complaint("plural", names, "It must differ from the name.", f"plural={name}_list")]
-    there = {table_of(node): path for path, node in present.values()} | {each: present[each][0] for each in present}
+    there = {taken: path for path, node in present for taken in (table_of(node), node.name)}
     ours = [names, *(class_name(name) + suffix for suffix in SUFFIXES)]
     if taken_by := [f"{there[each]} has {each}" for each in ours if each in there]:
         return [complaint("name", name, f"{taken_by[0]} already.", f"{name}_record")]
@@ -456,8 +459,8 @@ def complaints_about_names(name: str, names: str, project: Path, present: Classe
 def referable(present: Classes, *, auth: bool) -> dict[str, str]:
     """Map the tables that can be referred to, those that belong to users where there are any, to their models."""
     return {
-        table: name
-        for name, (path, node) in present.items()
+        table: node.name
+        for path, node in present
         if path.startswith("api/models/")
         and (table := table_of(node))
         and (not auth or "owner_id" in assigned(node.body))
