@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks import generator, image, served
 from benchmarks.interpreter import version
+from conftest import run
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
@@ -28,11 +29,12 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=PARTS, help="measure this part; everything by default")
     parser.add_argument("--quick", action="store_true", help="measure once, briefly, and only print")
     arguments = parser.parse_args()
+    commit = run(("git", "describe", "--always", "--dirty"), cwd=RESULTS.parent).stdout.strip()
     for name in arguments.only or PARTS:
         began, load = datetime.now(UTC), os.getloadavg()[0]
         text = PARTS[name](quick=arguments.quick)
         machine = f"{version()}, {os.cpu_count()} cores, {began:%d %B %Y}"
-        text = f"{text}\nMeasured with {machine}; load before the start {load:.1f}.\n"
+        text = f"{text}\nMeasured at {commit} with {machine}; load before the start {load:.1f}.\n"
         if arguments.quick:
             print(text)
         else:

@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 from benchmarks.interpreter import interpreter
-from benchmarks.load import pinned, processors
+from benchmarks.load import halves, pinned
 from conftest import Project, command_line, installed, run
 from postgresql import PostgreSQL
 from serving import Server, migrate, serving
@@ -75,9 +75,8 @@ def backends(project: Project, url: str, folder: Path, *names: str, workers: int
         "DATABASE_POOL_SIZE": str(POOL),
         "WEB_CONCURRENCY": str(workers),
         "PYTHONPATH": str(HERE),
-        "DATABASE_TIMEOUT": "30",
     }
-    with ExitStack() as stack, pinned(processors()[:-1]):
+    with ExitStack() as stack, pinned(halves().servers[:workers]):
         yield {
             name: stack.enter_context(
                 serving(project, environment(), folder, settings | LOGS.get(name, {}), app=APPS[name])

@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -127,11 +128,12 @@ class Bench:
             raise RuntimeError(message)
         return done.stdout
 
-    def install(self, package: str) -> str:
-        """Give a generator an environment of its own, already compiled, and return its version."""
+    def install(self, package: str, version: str = "") -> str:
+        """Give a generator an environment of its own, already compiled, and return its version: the newest by default."""
         environment = self.folder / "generators" / package
         self.run("uv", "venv", "--python", str(self.python), str(environment))
-        self.run("uv", "pip", "install", "--compile-bytecode", "--python", str(environment), package)
+        requirement = f"{package}=={version}" if version else package
+        self.run("uv", "pip", "install", "--compile-bytecode", "--python", str(environment), requirement)
         ask = f"from importlib.metadata import version; print(version({package!r}))"
         return self.run(self.program(package, "python"), "-c", ask).strip()
 
@@ -391,10 +393,10 @@ def measure_proofs(bench: Bench, rounds: int) -> Measured:
 
 @contextlib.contextmanager
 def bench() -> Iterator[Bench]:
-    """Make a bench with cookiecutter, and leave nothing behind."""
+    """Make a bench with the cookiecutter that is locked, and leave nothing behind."""
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder))
-        bench.install("cookiecutter")
+        bench.install("cookiecutter", version("cookiecutter"))
         yield bench
 
 
@@ -409,7 +411,7 @@ def run(*, quick: bool) -> str:
         ]
     goals = [goal for part in parts for goal in part.goals]
     how = (
-        f"Interleaved rounds that count: {rounds}. Python {PYTHON}. Ratios of rendering are those of processor time, which "
+        f"Interleaved rounds that count: {rounds}. Cookiecutter {version('cookiecutter')}, Python {PYTHON}. Ratios of rendering are those of processor time, which "
         f"suffers least from what else the machine does; the load was {os.getloadavg()[0]:.1f} at the end."
     )
     passages = (part.text for part in parts)

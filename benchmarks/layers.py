@@ -1,10 +1,11 @@
 """Ask a backend in this process, with ever more of it taken away; print the seconds of a processor as JSON.
 
-It runs in the folder of the generated backend, with its settings in the environment.
+It runs in the folder of the generated backend, with its settings in the environment; the argument is how often.
 """
 
 import json
 import os
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
@@ -19,30 +20,24 @@ from api import main
 from api.dependencies.database import Database
 from api.dependencies.settings import load_settings
 from api.routers import problems
+from api.schemas.pagination import Page
 from api.schemas.transactions import TransactionRead
 from api.services.transactions import TransactionService
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-ROUNDS, REQUESTS = 10, 100
+REQUESTS = 100
 
 ID = UUID(int=1)
-ONE_TRANSACTION = f"/v1/budgets/{ID}/transactions/{ID}"
-SCOPE: Scope = {
-    "type": "http",
-    "http_version": "1.1",
-    "method": "GET",
-    "query_string": b"",
-    "root_path": "",
-    "scheme": "http",
-    "headers": [(b"host", b"127.0.0.1:8000")],
-    "server": ("127.0.0.1", 8000),
-    "client": ("127.0.0.1", 50000),
-}
+TRANSACTIONS = f"/v1/budgets/{ID}/transactions"
+BODY = b'{"amount": "0.01", "description": "Bread and butter"}'
 ONE = "SELECT id, budget_id, amount, description, occurred_at FROM transactions WHERE budget_id = $1 AND id = $2"
 
 FIXED = TransactionRead(
     id=ID, budget_id=ID, amount=Decimal("12.50"), description="Bread and butter", occurred_at=datetime.now(UTC)
 )
+FIXED_PAGE = Page[TransactionRead](items=[FIXED] * 20, total=1_000, limit=20, offset=0)
+
+Patch = tuple[object, str, object]
 
 
 class Nothing:
@@ -55,8 +50,12 @@ class Nothing:
         await self.app(scope, receive, send)
 
 
-async def answer_at_once(*_: object) -> TransactionRead:
+async def give_one(*_: object) -> TransactionRead:
     return FIXED
+
+
+async def give_page(*_: object) -> Page[TransactionRead]:
+    return FIXED_PAGE
 
 
 @asynccontextmanager
@@ -64,61 +63,90 @@ async def without_connection(*_: object, **__: object) -> AsyncIterator[None]:
     yield
 
 
-STATEMENT = (TransactionService, "get", answer_at_once)
+async def keep(_: object) -> None:
+    """Send nothing to clean a connection, as SQLAlchemy's pool does."""
+
+
 CONNECTION = (Database, "_unit_of_work", without_connection)
-MIDDLEWARE = (
+MIDDLEWARE: tuple[Patch, ...] = (
     *((main, name, Nothing) for name in ("AccessLog", "BodyLimit", "RequestId", "SecurityHeaders")),
     (problems, "RaisedAsProblem", Nothing),
 )
-TAKEN_AWAY: dict[str, tuple[str, tuple[tuple[object, str, object], ...]]] = {
-    "all": (ONE_TRANSACTION, ()),
-    "without statement": (ONE_TRANSACTION, (STATEMENT,)),
-    "without connection": (ONE_TRANSACTION, (STATEMENT, CONNECTION)),
-    "without middleware": (ONE_TRANSACTION, (STATEMENT, CONNECTION, *MIDDLEWARE)),
-    "livez": ("/livez", ()),
-    "livez without middleware": ("/livez", MIDDLEWARE),
+ROUTES: dict[str, tuple[str, str, Patch | None]] = {
+    "livez": ("GET", "/livez", None),
+    "one": ("GET", f"{TRANSACTIONS}/{ID}", (TransactionService, "get", give_one)),
+    "page": ("GET", TRANSACTIONS, (TransactionService, "list", give_page)),
+    "create": ("POST", TRANSACTIONS, (TransactionService, "create", give_one)),
+}
+"""Method, path, and what answers in the place of the service."""
+
+
+SCOPE: Scope = {
+    "type": "http",
+    "http_version": "1.1",
+    "query_string": b"",
+    "root_path": "",
+    "scheme": "http",
+    "headers": [(b"host", b"127.0.0.1:8000"), (b"content-type", b"application/json")],
+    "server": ("127.0.0.1", 8000),
+    "client": ("127.0.0.1", 50000),
 }
 
 
 async def receive() -> Message:
-    return {"type": "http.request", "body": b"", "more_body": False}
+    return {"type": "http.request", "body": BODY, "more_body": False}
 
 
 async def send(_: Message) -> None:
     pass
 
 
-async def time_all() -> dict[str, float]:
+def steps(service: Patch | None) -> dict[str, tuple[Patch, ...]]:
+    """What is taken away, step by step, from a route."""
+    if service is None:
+        return {"all": (), "without middleware": MIDDLEWARE}
+    return {
+        "all": (),
+        "without statements": (service,),
+        "without connection": (service, CONNECTION),
+        "without middleware": (service, CONNECTION, *MIDDLEWARE),
+    }
+
+
+async def time_all(rounds: int) -> dict[str, dict[str, float]]:
     """Take the best of several rounds, in turn."""
     settings = load_settings()
-    calls: dict[str, tuple[Callable[[], Awaitable[object]], tuple[tuple[object, str, object], ...]]] = {}
+    calls: dict[tuple[str, str], tuple[Callable[[], Awaitable[object]], tuple[Patch, ...]]] = {}
     async with AsyncExitStack() as stack:
-        for name, (path, patches) in TAKEN_AWAY.items():
-            with patched(patches):
-                app = main.create_app(settings)
-            state = await stack.enter_async_context(app.router.lifespan_context(app))
+        for route, (method, path, service) in ROUTES.items():
+            for step, patches in steps(service).items():
+                with patched(patches):
+                    app = main.create_app(settings)
+                state = await stack.enter_async_context(app.router.lifespan_context(app))
 
-            asked = {**SCOPE, "path": path, "raw_path": path.encode()}
+                asked = {**SCOPE, "method": method, "path": path, "raw_path": path.encode()}
 
-            async def call(app: ASGIApp = app, asked: Scope = asked, state: object = state) -> None:
-                await app({**asked, "state": dict(state)}, receive, send)
+                async def call(app: ASGIApp = app, asked: Scope = asked, state: object = state) -> None:
+                    await app({**asked, "state": dict(state)}, receive, send)
 
-            calls[name] = call, patches
-        pool = await stack.enter_async_context(asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=1, max_size=1))
-        calls["asyncpg"] = (lambda: pool.fetchrow(ONE, ID, ID)), ()
-        best = dict.fromkeys(calls, float("inf"))
-        for _ in range(ROUNDS):
-            for name, (call, patches) in calls.items():
+                calls[route, step] = call, patches
+        create_pool = asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=1, max_size=1, reset=keep)
+        pool = await stack.enter_async_context(create_pool)
+        calls["one", "asyncpg alone"] = (lambda: pool.fetchrow(ONE, ID, ID)), ()
+        best: dict[str, dict[str, float]] = {route: {} for route in ROUTES}
+        for _ in range(rounds):
+            for (route, step), (call, patches) in calls.items():
                 with patched(patches):
                     await call()
                     began = time.process_time()
                     for _ in range(REQUESTS):
                         await call()
-                    best[name] = min(best[name], (time.process_time() - began) / REQUESTS)
+                    spent = (time.process_time() - began) / REQUESTS
+                best[route][step] = min(best[route].get(step, spent), spent)
     return best
 
 
-def patched(patches: tuple[tuple[object, str, object], ...]) -> ExitStack:
+def patched(patches: tuple[Patch, ...]) -> ExitStack:
     stack = ExitStack()
     for where, name, what in patches:
         stack.enter_context(patch.object(where, name, what))
@@ -126,4 +154,4 @@ def patched(patches: tuple[tuple[object, str, object], ...]) -> ExitStack:
 
 
 if __name__ == "__main__":
-    print(json.dumps(uvloop.run(time_all())))
+    print(json.dumps(uvloop.run(time_all(int(sys.argv[1])))))

@@ -42,10 +42,19 @@ class Plan(NamedTuple):
     workers: tuple[int, ...]
 
 
+class Halves(NamedTuple):
+    """The processors: a worker has one of the servers' to itself, the clients and the database share the others."""
+
+    servers: list[int]
+    clients: list[int]
+
+
 @cache
-def processors() -> list[int]:
-    """Those that we have: the last is for the clients and the database, the servers get the others."""
-    return sorted(os.sched_getaffinity(0))
+def halves() -> Halves:
+    """Divide those that we have."""
+    processors = sorted(os.sched_getaffinity(0))
+    half = len(processors) // 2
+    return Halves(processors[:half], processors[half:])
 
 
 @contextmanager
@@ -74,7 +83,7 @@ def measure(server: Server, requests: Path, clients: int, seconds: int) -> Cost:
     before = processor_seconds(server)
     options = ("--threads=1", f"--connections={clients}", f"--duration={seconds}s", "--timeout=10s")
     command = ["wrk", *options, f"--script={SCRIPT}", server.url, "--", str(requests)]
-    with pinned(processors()[-1:]):
+    with pinned(halves().clients):
         done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + 60)
     spent = processor_seconds(server) - before
     told = json.loads(done.stdout.splitlines()[-1])

@@ -10,9 +10,10 @@ from typing import NamedTuple
 from uuid import UUID
 
 from benchmarks import tables
-from benchmarks.backends import BUDGET, EMPTY_BUDGETS, HERE, backends, bake, environment, fill, forget
-from benchmarks.load import Cost, Costs, Plan, measure, pinned, processors, write_requests
+from benchmarks.backends import BUDGET, EMPTY_BUDGETS, HERE, POOL, backends, bake, environment, fill, forget
+from benchmarks.load import Cost, Costs, Plan, halves, measure, pinned, write_requests
 from benchmarks.tables import ROUTES
+from conftest import Project
 from postgresql import PostgreSQL
 from serving import Server, migrate, private_memory
 from web import sign_in
@@ -45,16 +46,10 @@ print((process_time() - begun) / 10)
 def run(*, quick: bool) -> str:
     """Measure; draw what came out, and give the section about it."""
     plan = QUICK if quick else FULL
-    with tempfile.TemporaryDirectory() as folder, pinned(processors()[-1:]), PostgreSQL() as server:
-        bench = Bench(plan, server, Path(folder))
-        result = bench.run()
+    with tempfile.TemporaryDirectory() as folder, pinned(halves().clients), PostgreSQL() as server:
+        result = Bench(plan, server, Path(folder)).run()
     if not quick:
-        drawn = {
-            "bars": [(route, name, cost.rate) for (route, name), cost in result.main.items()],
-            "growth": [(route, int(rows), cost.processor) for (route, rows), cost in result.growth.items()],
-        }
-        command = [str(part) for part in (environment() / "python", HERE / "plot.py", HERE / "results.svg")]
-        subprocess.run(command, input=json.dumps(drawn), text=True, check=True)
+        draw(result, HERE / "results.svg")
     return tables.section(plan, result)
 
 
@@ -75,8 +70,10 @@ class Bench:
             usual, *others = self._plan.clients
             crowds = {usual: self._measure(subjects, usual)}
             memory = {name: private_memory(server.workers()[0]) for name, server in servers.items()}
-            del subjects["typical"]  # answers nothing at all to many: see `tables.section`
-            crowds |= {clients: self._measure(subjects, clients) for clients in others}
+            for clients in others:
+                if clients > POOL:
+                    subjects.pop("typical", None)  # answers nothing at all: see `tables.section`
+                crowds[clients] = self._measure(subjects, clients)
         return tables.Result(
             crowds=crowds,
             memory=memory,
@@ -84,7 +81,7 @@ class Bench:
             workers=self._multiply(url),
             login=self._login(),
             one_hash=one_hash(),
-            layers=self._layers(url),
+            layers=layers(self._project, url, rounds=10),
         )
 
     def _measure(self, subjects: Mapping[str, Subject], clients: int) -> Costs:
@@ -111,15 +108,17 @@ class Bench:
             return self._measure(subjects, self._plan.clients[0])
 
     def _multiply(self, url: str) -> Costs:
-        """Measure it with ever more workers, where each has a processor."""
+        """Measure it with ever more workers, if there are processors for more than one."""
+        counts = [count for count in self._plan.workers if count <= len(halves().servers)]
         with ExitStack() as stack:
             subjects = {}
-            for workers in (count for count in self._plan.workers if count < len(processors())):
+            for workers in counts if len(counts) > 1 else ():
                 context = backends(self._project, url, self._folder, "generated", workers=workers)
                 subjects[str(workers)] = Subject(stack.enter_context(context)["generated"], url, self._plan.rows[0])
             return self._measure(subjects, self._plan.clients[0])
 
-    def _login(self) -> Cost:
+    def _login(self) -> tuple[Cost, int]:
+        """Measure logins; give also the KiB that the worker has to itself then."""
         project = bake(self._folder / "closed", "ci=none")
         url = migrate(project, environment(), self._server.create_database())
         form = "username=ada%40example.com&password=a+password+of+a+few+words"
@@ -128,14 +127,8 @@ class Bench:
             server = servers["generated"]
             sign_in(server.url)
             seconds = 3 * self._plan.seconds  # a hash is slow on purpose
-            return Cost.median(measure(server, file, 1, seconds) for _ in range(self._plan.rounds))
-
-    def _layers(self, url: str) -> dict[str, float]:
-        settings = {"DATABASE_URL": url, "ENVIRONMENT": "production"}
-        program = environment() / "python"
-        done = self._project.run(program, HERE / "layers.py", env={**settings, "PYTHONPATH": str(self._project.path)})
-        layers: dict[str, float] = json.loads(done.stdout)
-        return layers
+            measured = [measure(server, file, 1, seconds) for _ in range(self._plan.rounds + 1)]
+            return Cost.median(measured[1:]), private_memory(server.workers()[0])
 
     def _fill(self, rows: int) -> str:
         return fill(self._project, self._server, rows)
@@ -157,6 +150,24 @@ def requests(route: str, rows: int) -> list[str]:
             return [f"GET {budget}?limit=20"]
         case _:
             return [f"POST /v1/budgets/{empty}/transactions application/json {body}" for empty in EMPTY_BUDGETS]
+
+
+def layers(project: Project, url: str, rounds: int) -> dict[str, dict[str, float]]:
+    """Seconds of a processor for each route, with ever more of the backend taken away: see `layers.py`."""
+    settings = {"DATABASE_URL": url, "ENVIRONMENT": "production", "PYTHONPATH": str(project.path)}
+    done = project.run(environment() / "python", HERE / "layers.py", str(rounds), env=settings)
+    taken_away: dict[str, dict[str, float]] = json.loads(done.stdout)
+    return taken_away
+
+
+def draw(result: tables.Result, file: Path) -> None:
+    """Draw the rates of all backends, and how ours grows with the rows."""
+    drawn = {
+        "bars": [(route, name, cost.rate) for (route, name), cost in result.main.items()],
+        "growth": [(route, int(rows), cost.processor) for (route, rows), cost in result.growth.items()],
+    }
+    command = [str(part) for part in (environment() / "python", HERE / "plot.py", file)]
+    subprocess.run(command, input=json.dumps(drawn), text=True, check=True)
 
 
 def one_hash() -> float:

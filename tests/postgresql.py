@@ -49,7 +49,7 @@ class PostgreSQL:
 
     def start(self) -> None:
         """Serve; after a kill it is refused while a process of before still has the memory that they shared."""
-        options = f"-p {self._port} -k {self._folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        options = f"-p {self._port} -k {self._folder} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=300"
         start = ("pg_ctl", "-w", "-s", "-o", options, "-l", self._folder / "log", "start")
         for _ in range(50):
             with suppress(subprocess.CalledProcessError):

@@ -10,11 +10,12 @@ from uuid import UUID
 
 import pytest
 
+from benchmarks import tables
 from benchmarks.backends import backends, bake, fill
-from benchmarks.load import measure, write_requests
-from benchmarks.served import requests
-from benchmarks.tables import ROUTES
-from conftest import ROOT, run
+from benchmarks.load import Cost, measure, write_requests
+from benchmarks.served import QUICK, draw, layers, requests
+from benchmarks.tables import BACKENDS, ROUTES
+from conftest import ROOT, Project, run
 from postgresql import PostgreSQL
 from serving import Server, at_once
 from web import ask
@@ -29,11 +30,21 @@ TRANSACTIONS = f"/v1/budgets/{UUID(int=1)}/transactions"
 
 
 @pytest.fixture(scope="module")
-def servers(postgresql_server: PostgreSQL, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]]:
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The generated backend."""
+    return bake(tmp_path_factory.mktemp("benchmarks") / "project", "auth=no", "ci=none")
+
+
+@pytest.fixture(scope="module")
+def url(project: Project, postgresql_server: PostgreSQL) -> str:
+    """A database with its tables."""
+    return fill(project, postgresql_server, ROWS)
+
+
+@pytest.fixture(scope="module")
+def servers(project: Project, url: str) -> Iterator[dict[str, Server]]:
     """The generated backend, the limit and the typical template, on one database."""
-    folder = tmp_path_factory.mktemp("benchmarks")
-    project = bake(folder / "project", "auth=no", "ci=none")
-    with backends(project, fill(project, postgresql_server, ROWS), folder) as servers:
+    with backends(project, url, project.path.parent) as servers:
         yield servers
 
 
@@ -76,6 +87,37 @@ def test_a_glance_measures_every_route(servers: dict[str, Server], tmp_path: Pat
             assert cost.rate > 0
             assert 0 < cost.p50 <= cost.p99
             assert cost.processor > 0
+
+
+def test_the_parts_of_a_request_are_told_with_the_goals_that_are_missed(
+    project: Project, url: str, tmp_path: Path
+) -> None:
+    costs = {
+        (route, backend): Cost(rate=1 / seconds, p50=seconds, p99=5 * seconds, processor=seconds)
+        for route in ROUTES
+        for backend, seconds in zip(BACKENDS, (0.01, 0.02, 0.05), strict=True)
+    }
+    growth = {(route, rows): costs[route, "generated"] for route in ROUTES for rows in ("10", "20")}
+    result = tables.Result(
+        crowds={32: costs},
+        memory={"limit": 1024},
+        growth=growth,
+        workers={},
+        login=(costs["one", "limit"], 2048),
+        one_hash=0.1,
+        layers=layers(project, url, rounds=1),
+    )
+    told = tables.section(QUICK, result)
+    assert "| one transaction, times `limit` | ≥ 0.35 | 0.50 | 0.50 |" in told
+    assert "| a page of 20, with the total, times `limit` | ≥ 0.55 | 0.50 ✗ | 0.50 ✗ |" in told
+    assert "| one transaction, times `typical` | ≥ 2.5 | 2.50 | 2.50 |" in told
+    assert "| create a transaction, p99 / p50 | ≤ 4 | 5.00 ✗ |  |" in told
+    rows = [[int(figure.replace(",", "") or 0) for figure in figures] for _, *figures in tables.layer_rows(result)]
+    *parts, total = rows[: -len({goal.other for goal in tables.GOALS})]
+    assert [sum(each) for each in zip(*parts, strict=True)] == pytest.approx(total, abs=len(parts))
+    assert all(part > 0 for part in parts[1])
+    draw(result, tmp_path / "results.svg")
+    assert "<svg" in (tmp_path / "results.svg").read_text(encoding="utf-8")
 
 
 def test_the_generator_is_measured_from_the_answers_to_the_first_200() -> None:
