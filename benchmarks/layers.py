@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
+from statistics import median
 from unittest.mock import patch
 from uuid import UUID
 
@@ -114,7 +115,7 @@ def steps(service: Patch | None) -> dict[str, tuple[Patch, ...]]:
 
 
 async def time_all(rounds: int) -> dict[str, dict[str, float]]:
-    """Take the best of several rounds, in turn."""
+    """Take the median of several rounds, in turn."""
     settings = load_settings()
     calls: dict[tuple[str, str], tuple[Callable[[], Awaitable[object]], tuple[Patch, ...]]] = {}
     async with AsyncExitStack() as stack:
@@ -133,7 +134,7 @@ async def time_all(rounds: int) -> dict[str, dict[str, float]]:
         create_pool = asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=1, max_size=1, reset=keep)
         pool = await stack.enter_async_context(create_pool)
         calls["one", "asyncpg alone"] = (lambda: pool.fetchrow(ONE, ID, ID)), ()
-        best: dict[str, dict[str, float]] = {route: {} for route in ROUTES}
+        spent: dict[str, dict[str, list[float]]] = {route: {} for route in ROUTES}
         for _ in range(rounds):
             for (route, step), (call, patches) in calls.items():
                 with patched(patches):
@@ -141,9 +142,8 @@ async def time_all(rounds: int) -> dict[str, dict[str, float]]:
                     began = time.process_time()
                     for _ in range(REQUESTS):
                         await call()
-                    spent = (time.process_time() - began) / REQUESTS
-                best[route][step] = min(best[route].get(step, spent), spent)
-    return best
+                    spent[route].setdefault(step, []).append((time.process_time() - began) / REQUESTS)
+    return {route: {step: median(seconds) for step, seconds in taken.items()} for route, taken in spent.items()}
 
 
 def patched(patches: tuple[Patch, ...]) -> ExitStack:

@@ -78,7 +78,7 @@ A worker has to itself, after that: {memory(result.memory)}.
 
 ### Where the time goes
 
-CPU in µs. The same requests inside one process, without HTTP, with ever more of the backend taken away, the best of ten
+CPU in µs. The same requests inside one process, without HTTP, with ever more of the backend taken away, medians of ten
 times; what they took above beyond that is the server's.
 
 {table(("what it is spent on", *ROUTES.values()), layer_rows(result))}
