@@ -23,6 +23,7 @@ from benchmarks.tables import judged, table
 from conftest import ROOT, TEMPLATE, tool
 from web import free_port, wait_for
 
+COOKIECUTTER = version("cookiecutter")
 ROUNDS = 5
 SLUG = "budget-api"
 WITHOUT_PROOFS = ("create_venv=no", "check_docker=no")
@@ -128,12 +129,11 @@ class Bench:
             raise RuntimeError(message)
         return done.stdout
 
-    def install(self, package: str, version: str = "") -> str:
-        """Give a generator an environment of its own, already compiled, and return its version: the newest by default."""
+    def install(self, package: str, constraint: str = "") -> str:
+        """Give a generator an environment of its own, already compiled, and return its version."""
         environment = self.folder / "generators" / package
         self.run("uv", "venv", "--python", str(self.python), str(environment))
-        requirement = f"{package}=={version}" if version else package
-        self.run("uv", "pip", "install", "--compile-bytecode", "--python", str(environment), requirement)
+        self.run("uv", "pip", "install", "--compile-bytecode", "--python", str(environment), package + constraint)
         ask = f"from importlib.metadata import version; print(version({package!r}))"
         return self.run(self.program(package, "python"), "-c", ask).strip()
 
@@ -396,7 +396,7 @@ def bench() -> Iterator[Bench]:
     """Make a bench with the cookiecutter that is locked, and leave nothing behind."""
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder))
-        bench.install("cookiecutter", version("cookiecutter"))
+        bench.install("cookiecutter", f"=={COOKIECUTTER}")
         yield bench
 
 
@@ -411,8 +411,8 @@ def run(*, quick: bool) -> str:
         ]
     goals = [goal for part in parts for goal in part.goals]
     how = (
-        f"Interleaved rounds that count: {rounds}. Cookiecutter {version('cookiecutter')}, Python {PYTHON}. Ratios of rendering are those of processor time, which "
-        f"suffers least from what else the machine does; the load was {os.getloadavg()[0]:.1f} at the end."
+        f"Interleaved rounds that count: {rounds}. Cookiecutter {COOKIECUTTER}, Python {PYTHON}. Ratios of rendering are "
+        f"those of processor time, which suffers least from what else the machine does; the load was {os.getloadavg()[0]:.1f} at the end."
     )
     passages = (part.text for part in parts)
     return "\n\n".join(["## The generator", how, *passages, f"### Goals\n\n{table(('', 'goal', 'measured'), goals)}\n"])

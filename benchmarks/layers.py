@@ -31,6 +31,16 @@ REQUESTS = 100
 ID = UUID(int=1)
 TRANSACTIONS = f"/v1/budgets/{ID}/transactions"
 BODY = b'{"amount": "0.01", "description": "Bread and butter"}'
+SCOPE: Scope = {
+    "type": "http",
+    "http_version": "1.1",
+    "query_string": b"",
+    "root_path": "",
+    "scheme": "http",
+    "headers": [(b"host", b"127.0.0.1:8000"), (b"content-type", b"application/json")],
+    "server": ("127.0.0.1", 8000),
+    "client": ("127.0.0.1", 50000),
+}
 ONE = "SELECT id, budget_id, amount, description, occurred_at FROM transactions WHERE budget_id = $1 AND id = $2"
 
 FIXED = TransactionRead(
@@ -80,18 +90,6 @@ ROUTES: dict[str, tuple[str, str, Patch | None]] = {
     "create": ("POST", TRANSACTIONS, (TransactionService, "create", give_one)),
 }
 """Method, path, and what answers in the place of the service."""
-
-
-SCOPE: Scope = {
-    "type": "http",
-    "http_version": "1.1",
-    "query_string": b"",
-    "root_path": "",
-    "scheme": "http",
-    "headers": [(b"host", b"127.0.0.1:8000"), (b"content-type", b"application/json")],
-    "server": ("127.0.0.1", 8000),
-    "client": ("127.0.0.1", 50000),
-}
 
 
 async def receive() -> Message:

@@ -200,6 +200,11 @@ def declined_files(answers: Answers) -> list[str]:
     return [name for option, names in OPTION_FILES.items() if not holds(option, answers) for name in names]
 
 
+def is_among(path: Path, names: Sequence[str]) -> bool:
+    """Whether a path has one of these names, or is in a folder that has."""
+    return f"{path.as_posix()}/".startswith(tuple(f"{name}/" for name in names))
+
+
 def told_to_skip(project: Path) -> bool:
     """Whether cookiecutter left alone what was there before; see `keep_aside` in the hook before."""
     return (project / UNFINISHED / "yours").is_dir() and not (project / UNFINISHED / "README.md").stat().st_size
@@ -228,10 +233,10 @@ def put_back(project: Path, answers: Answers) -> int:
     if not yours.is_dir():
         return 0
     began = yours.stat().st_mtime_ns
-    given_back = ("",) if told_to_skip(project) else tuple(f"{name}/" for name in never_ours(yours, answers))
+    everything, some = told_to_skip(project), never_ours(yours, answers)
     for path in yours.rglob("*"):
         name = path.relative_to(yours)
-        if path.is_file() and f"{name.as_posix()}/".startswith(given_back):
+        if path.is_file() and (everything or is_among(name, some)):
             shutil.copy2(path, project / name)
     shutil.rmtree(yours)
     return began
@@ -254,10 +259,10 @@ def remove_declined(project: Path, answers: Answers, began: int = 0) -> list[Pat
     What stays of what cookiecutter has written is given back.
     """
     kept: list[Path] = []
-    declined = tuple(f"{name}/" for name in declined_files(answers))
+    declined = declined_files(answers)
     for path in list(project_files(project, began)):
-        name = path.relative_to(project).as_posix()
-        if f"{name}/".startswith(declined) or not CACHES.isdisjoint(name.split("/")):
+        name = path.relative_to(project)
+        if is_among(name, declined) or not CACHES.isdisjoint(name.parts):
             path.unlink(missing_ok=True)
             while (path := path.parent) != project and not any(path.iterdir()):
                 path.rmdir()

@@ -264,28 +264,32 @@ def complaint_about_folder(project: Path) -> str | None:
     return f"{YOURS} {rule}\n  Try: wait for that run, or take back what you need and remove {YOURS}"
 
 
-def complaint_about_links(project: Path, template: Path) -> str | None:
+def paths_in(template: Path) -> list[Path]:
+    """Name all that cookiecutter would write, as seen from the project."""
+    return [path.relative_to(template) for path in template.rglob("*")]
+
+
+def complaint_about_links(project: Path, paths: Iterable[Path]) -> str | None:
     """Cookiecutter writes through a link, over what may be somebody else's."""
-    names = (path.relative_to(template) for path in template.rglob("*"))
-    links = sorted(name.as_posix() for name in names if (project / name).is_symlink())
+    links = sorted(path.as_posix() for path in paths if (project / path).is_symlink())
     if not links:
         return None
     rule = "is in the way as a link, and what it leads to would be written over."
     return f"{', '.join(links)}\n  It {rule}\n  Try: another folder, or remove the link"
 
 
-def keep_aside(project: Path, template: Path) -> None:
+def keep_aside(project: Path, paths: Iterable[Path]) -> None:
     """Copy the files that cookiecutter would write over; some of them even where it was told to skip what is there.
 
     What it skips it leaves as it was, by which the hook afterwards knows: this file would not be empty otherwise.
     """
     if not any(project.iterdir()):
         return
-    for name in [path.relative_to(template) for path in template.rglob("*")]:
-        if (project / name).is_file():
-            aside = project / YOURS / name
+    for path in paths:
+        if (project / path).is_file():
+            aside = project / YOURS / path
             aside.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(project / name, aside)
+            shutil.copy2(project / path, aside)
     (project / YOURS).mkdir(parents=True, exist_ok=True)
     (project / TOLD_TO_SKIP).write_bytes(b"")
 
@@ -315,11 +319,11 @@ def as_typed(answers: Mapping[str, object], unrendered: Mapping[str, object]) ->
 
 def main(answers: Mapping[str, Any], names: Iterable[str], project: Path) -> int:
     """Print the complaints; the exit status says whether there were any."""
-    template = Path(os.environ.get("PWD", "."), answers.get("_repo_dir", ""), TEMPLATE)
-    about_folder = (complaint_about_folder(project), complaint_about_links(project, template))
+    paths = paths_in(Path(os.environ.get("PWD", "."), answers.get("_repo_dir", ""), TEMPLATE))
+    about_folder = (complaint_about_folder(project), complaint_about_links(project, paths))
     refused = [*filter(None, (*map(complaint_about_name, names), *about_folder)), *complaints(answers)]
     if not refused:
-        keep_aside(project, template)
+        keep_aside(project, paths)
         return 0
     if isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.reconfigure(errors="replace")

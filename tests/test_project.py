@@ -145,7 +145,7 @@ def walk_through_the_example(server: str) -> None:
 
 
 RUN_ELSEWHERE = ("docker", "cruft", "make lint", "make test")
-"""In commands of a project's README that have tests of their own."""
+"""Words of the commands in a project's README that have tests of their own."""
 
 
 def bash_blocks(page: Path) -> list[str]:
