@@ -178,7 +178,7 @@ async def test_too_slow_a_body_is_not_waited_for(monkeypatch: pytest.MonkeyPatch
         await asyncio.sleep(0.01)
         return {"type": "http.request", "body": b" ", "more_body": True}
 
-    monkeypatch.setattr(body_limit, "LONGEST_WAIT", 0.1)
+    monkeypatch.setattr(body_limit, "LONGEST_WAIT", 0.05)
     with pytest.raises(HTTPException) as error:
         await BodyLimit(read)({"type": "http", "headers": []}, trickle, AsyncMock())
     assert error.value.status_code == 408

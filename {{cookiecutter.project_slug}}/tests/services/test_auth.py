@@ -62,7 +62,7 @@ async def meet(pausing: Pausing, first: Coroutine[Any, Any, T], second: Coroutin
     started = asyncio.create_task(first)
     await pausing.waits.wait()
     met = asyncio.create_task(second)
-    assert await asyncio.wait({met}, timeout=0.2) == (set(), {met})
+    assert await asyncio.wait({met}, timeout=0.1) == (set(), {met})
     pausing.go_on.set()
     result = await started
     await asyncio.wait({met})
