@@ -1,6 +1,7 @@
 """What was measured, as Markdown."""
 
 import math
+import textwrap
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -166,11 +167,14 @@ def explanation(result: Result) -> str:
     alone = result.layers["one"]["asyncpg alone"] * 1e6
     missed = [goal for goal in GOALS if beneath(result, goal.route) > allowed(result, goal)]
     out_of_reach = "; ".join(f"{ROUTES[goal.route]}, beside `{goal.other}`" for goal in missed)
-    return f"""\
-The server, FastAPI, and SQLAlchemy with asyncpg and the schemas are beneath our own code. Without the middleware they
-alone take more than these goals allow: {out_of_reach or "none"}. Those would take SQL that is
-written for one driver, without SQLAlchemy's engine (asyncpg alone has one transaction in {alone:,.0f} µs), and routes
-that pass FastAPI by."""
+    return textwrap.fill(
+        "The server, FastAPI, and SQLAlchemy with asyncpg and the schemas are beneath our own code. Without the middleware "
+        f"they alone take more than these goals allow: {out_of_reach or 'none'}. Those would take SQL that is written for "
+        f"one driver, without SQLAlchemy's engine (asyncpg alone has one transaction in {alone:,.0f} µs), and routes that "
+        "pass FastAPI by.",
+        width=120,
+        break_on_hyphens=False,
+    )
 
 
 def allowed(result: Result, goal: Goal) -> float:
