@@ -7,7 +7,7 @@ from contextlib import (
     asynccontextmanager,
     suppress,  # option: database=postgresql
 )
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from fastapi import Depends, Request
 from sqlalchemy import URL, Connection, event
@@ -110,11 +110,11 @@ class Database:
         self._turns = asyncio.Semaphore(settings.database_pool_size + settings.database_max_overflow)
         # SQLite lets one write, and the others try again and again in no order, some of them for seconds.
         self._turns_to_write = asyncio.Semaphore(1)
-        self._readers = self.engine.execution_options(reading=True)
+        self._reading: dict[str, Any] = {"reading": True}
         # option: database=postgresql
         if self.engine.name == "postgresql":
             self._turns_to_write = self._turns
-            self._readers = self._readers.execution_options(isolation_level="AUTOCOMMIT")
+            self._reading = {"isolation_level": "AUTOCOMMIT"}  # an engine would listen to each statement for it
         # end: database=postgresql
 
     async def __aenter__(self) -> Self:
@@ -129,7 +129,7 @@ class Database:
         Raises:
             DatabaseUnavailableError: where the database can't be reached or doesn't answer in time.
         """
-        return self._unit_of_work(self._readers, self._turns)
+        return self._unit_of_work(self._turns, writes=False)
 
     def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Open one transaction: committed at the end, rolled back where anything is raised.
@@ -137,12 +137,10 @@ class Database:
         Raises:
             DatabaseUnavailableError: where the database can't be reached or doesn't answer in time.
         """
-        return self._unit_of_work(self.engine, self._turns_to_write, commit=True)
+        return self._unit_of_work(self._turns_to_write, writes=True)
 
     @asynccontextmanager
-    async def _unit_of_work(
-        self, engine: AsyncEngine, turns: asyncio.Semaphore, *, commit: bool = False
-    ) -> AsyncIterator[AsyncConnection]:
+    async def _unit_of_work(self, turns: asyncio.Semaphore, *, writes: bool) -> AsyncIterator[AsyncConnection]:
         """Tell an outage, which is nobody's fault, from a mistake in a statement or in its data.
 
         Who comes first is served first, which the pool doesn't see to. Whatever is awaited here ends with the time:
@@ -151,10 +149,12 @@ class Database:
         limit = asyncio.timeout(self._timeout)
         try:
             async with limit, turns:
-                connection = await _connect(engine)
+                connection = await _connect(self.engine)
                 try:
+                    if not writes:
+                        await connection.execution_options(**self._reading)
                     yield connection
-                    if commit:
+                    if writes:
                         await connection.commit()
                 except asyncio.CancelledError:
                     await connection.invalidate()
