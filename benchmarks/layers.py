@@ -1,8 +1,10 @@
 """Ask a backend in this process, with ever more of it taken away; print the seconds of a processor as JSON.
 
-It runs in the folder of the generated backend, with its settings in the environment; the argument is how often.
+It runs in the folder of the generated backend, with its settings in the environment; the arguments are how often, and
+how many ask at once.
 """
 
+import asyncio
 import json
 import os
 import sys
@@ -26,10 +28,12 @@ from api.schemas.transactions import TransactionRead
 from api.services.transactions import TransactionService
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-REQUESTS = 100
+REQUESTS = 4
+"""Of each client, in each round."""
 
 ID = UUID(int=1)
 TRANSACTIONS = f"/v1/budgets/{ID}/transactions"
+A_BUDGET_EACH = "/v1/budgets/{client}/transactions"
 BODY = b'{"amount": "0.01", "description": "Bread and butter"}'
 SCOPE: Scope = {
     "type": "http",
@@ -87,9 +91,11 @@ ROUTES: dict[str, tuple[str, str, Patch | None]] = {
     "livez": ("GET", "/livez", None),
     "one": ("GET", f"{TRANSACTIONS}/{ID}", (TransactionService, "get", give_one)),
     "page": ("GET", TRANSACTIONS, (TransactionService, "list", give_page)),
-    "create": ("POST", TRANSACTIONS, (TransactionService, "create", give_one)),
+    "create": ("POST", A_BUDGET_EACH, (TransactionService, "create", give_one)),
 }
 """Method, path, and what answers in the place of the service."""
+
+Call = Callable[[Scope], Awaitable[object]]
 
 
 async def receive() -> Message:
@@ -112,36 +118,43 @@ def steps(service: Patch | None) -> dict[str, tuple[Patch, ...]]:
     }
 
 
-async def time_all(rounds: int) -> dict[str, dict[str, float]]:
+async def time_all(rounds: int, clients: int) -> dict[str, dict[str, float]]:
     """Take the median of several rounds, in turn."""
     settings = load_settings()
-    calls: dict[tuple[str, str], tuple[Callable[[], Awaitable[object]], tuple[Patch, ...]]] = {}
+    calls: dict[tuple[str, str], tuple[Call, tuple[Patch, ...]]] = {}
     async with AsyncExitStack() as stack:
-        for route, (method, path, service) in ROUTES.items():
+        for route, (_, _, service) in ROUTES.items():
             for step, patches in steps(service).items():
                 with patched(patches):
                     app = main.create_app(settings)
                 state = await stack.enter_async_context(app.router.lifespan_context(app))
 
-                asked = {**SCOPE, "method": method, "path": path, "raw_path": path.encode()}
-
-                async def call(app: ASGIApp = app, asked: Scope = asked, state: object = state) -> None:
+                async def call(asked: Scope, app: ASGIApp = app, state: object = state) -> None:
                     await app({**asked, "state": dict(state)}, receive, send)
 
                 calls[route, step] = call, patches
-        create_pool = asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=1, max_size=1, reset=keep)
+        create_pool = asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=clients, max_size=clients, reset=keep)
         pool = await stack.enter_async_context(create_pool)
-        calls["one", "asyncpg alone"] = (lambda: pool.fetchrow(ONE, ID, ID)), ()
+        calls["one", "asyncpg alone"] = (lambda _: pool.fetchrow(ONE, ID, ID)), ()
         spent: dict[str, dict[str, list[float]]] = {route: {} for route in ROUTES}
         for _ in range(rounds):
             for (route, step), (call, patches) in calls.items():
+                crowd = [scope(route, client) for client in range(clients)]
                 with patched(patches):
-                    await call()
+                    await asyncio.gather(*map(call, crowd))
                     began = time.process_time()
                     for _ in range(REQUESTS):
-                        await call()
-                    spent[route].setdefault(step, []).append((time.process_time() - began) / REQUESTS)
+                        await asyncio.gather(*map(call, crowd))
+                    took = time.process_time() - began
+                    spent[route].setdefault(step, []).append(took / REQUESTS / clients)
     return {route: {step: median(seconds) for step, seconds in taken.items()} for route, taken in spent.items()}
+
+
+def scope(route: str, client: int) -> Scope:
+    """What a client asks; each spends from a budget of its own, so that none waits for another."""
+    method, path, _ = ROUTES[route]
+    path = path.format(client=UUID(int=2 + client))
+    return {**SCOPE, "method": method, "path": path, "raw_path": path.encode()}
 
 
 def patched(patches: tuple[Patch, ...]) -> ExitStack:
@@ -152,4 +165,4 @@ def patched(patches: tuple[Patch, ...]) -> ExitStack:
 
 
 if __name__ == "__main__":
-    print(json.dumps(uvloop.run(time_all(int(sys.argv[1])))))
+    print(json.dumps(uvloop.run(time_all(*map(int, sys.argv[1:])))))

@@ -154,8 +154,13 @@ def requests(route: str, rows: int) -> list[str]:
 
 def layers(project: Project, url: str, rounds: int) -> dict[str, dict[str, float]]:
     """Seconds of a processor for each route, with ever more of the backend taken away: see `layers.py`."""
-    settings = {"DATABASE_URL": url, "ENVIRONMENT": "production", "PYTHONPATH": str(project.path)}
-    done = project.run(environment() / "python", HERE / "layers.py", str(rounds), env=settings)
+    settings = {
+        "DATABASE_URL": url,
+        "DATABASE_POOL_SIZE": str(POOL),
+        "ENVIRONMENT": "production",
+        "PYTHONPATH": str(project.path),
+    }
+    done = project.run(environment() / "python", HERE / "layers.py", str(rounds), str(POOL), env=settings)
     taken_away: dict[str, dict[str, float]] = json.loads(done.stdout)
     return taken_away
 

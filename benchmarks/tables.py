@@ -81,8 +81,8 @@ A worker has to itself, after that: {memory(result.memory)}.
 
 ### Where the time goes
 
-CPU in µs. The same requests inside one process, without HTTP, with ever more of the backend taken away, medians of ten
-times; what they took above beyond that is the server's.
+CPU in µs. The same requests of as many clients inside one process, without HTTP, with ever more of the backend taken
+away, medians of ten times; what they took above beyond that is the server's.
 
 {table(("what it is spent on", *ROUTES.values()), layer_rows(result))}
 
