@@ -167,14 +167,14 @@ def goal_rows(result: Result) -> Iterator[list[str]]:
 def explanation(result: Result) -> str:
     """Say which goals no tuning of ours reaches, and what they would take."""
     alone = result.layers["one"]["asyncpg alone"] * 1e6
-    engine = {STATEMENTS, CONNECTION}
-    without_engine = alone + sum(spent for title, spent in layers(result, "one").items() if title not in engine)
+    spent = layers(result, "one")
+    without_engine = sum(spent.values()) - spent[STATEMENTS] - spent[CONNECTION] + alone
     missed = [goal for goal in GOALS if beneath(result, goal.route) > allowed(result, goal)]
     out_of_reach = "; ".join(f"{ROUTES[goal.route]}, beside `{goal.other}`" for goal in missed)
     return textwrap.fill(
         "The server, FastAPI, and SQLAlchemy with asyncpg and the schemas are beneath our own code. Without the middleware "
         f"they alone take more than these goals allow: {out_of_reach or 'none'}. What they would take is SQL that is "
-        f"written for one driver, twice where SQLite serves too, in the place of SQLAlchemy's engine: asyncpg alone has one "
+        "written for one driver, twice where SQLite serves too, in the place of SQLAlchemy's engine: asyncpg alone has one "
         f"transaction in {alone:,.0f} µs, so that all of it would take {without_engine:,.0f} µs. `GET /livez`, which has no "
         "SQL, would have to pass FastAPI by.",
         width=120,

@@ -156,11 +156,8 @@ def test_equal_answers_give_equal_projects(bake: Bake) -> None:
 def test_exactly_the_files_without_a_value_are_copied_unrendered() -> None:
     patterns = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))["_copy_without_render"]
     # Cookiecutter's patterns reach into folders, and a folder that matches is removed before it is copied.
-    copied = {
-        path.relative_to(TEMPLATE).as_posix()
-        for path in TEMPLATE.rglob("*")
-        if any(fnmatch.fnmatch(str(path.relative_to(TEMPLATE)), pattern) for pattern in patterns)
-    }
+    paths = [path.relative_to(TEMPLATE).as_posix() for path in TEMPLATE.rglob("*")]
+    copied = {path for path in paths if any(fnmatch.fnmatch(path, pattern) for pattern in patterns)}
     assert copied == {name for name in template_files() if not has_value(name)}
 
 
