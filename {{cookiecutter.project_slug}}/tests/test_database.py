@@ -1,7 +1,9 @@
 """The unit of work: what is answered is what is kept."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -144,6 +146,20 @@ async def test_who_asks_first_writes_first_on_sqlite_too(settings: Settings, tmp
     async with Database(settings.model_copy(update={"database_url": None, "sqlite_file": tmp_path / "app.db"})) as file:
         await asyncio.gather(*(write(file, number) for number in range(20)))
     assert writers == [*range(20)]
+
+
+@pytest.mark.anyio
+async def test_a_new_file_can_be_opened_while_another_process_begins_with_it(
+    settings: Settings, tmp_path: Path
+) -> None:
+    file = tmp_path / "app.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        async with (
+            Database(settings.model_copy(update={"database_url": None, "sqlite_file": file})) as database,
+            database.reading() as connection,
+        ):
+            assert await connection.scalar(select(1)) == 1
 
 
 @pytest.mark.anyio

@@ -2,11 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import (
-    AbstractAsyncContextManager,
-    asynccontextmanager,
-    suppress,  # option: database=postgresql
-)
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from sqlite3 import OperationalError
 from typing import Annotated, Any, Self
 
 from fastapi import Depends, Request
@@ -69,7 +66,8 @@ def _prepare_sqlite(engine: AsyncEngine, *, foreign_keys: bool) -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def on_connect(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode = WAL")
+        with suppress(OperationalError):  # another process is doing it, which SQLite lets nobody wait for
+            cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = NORMAL")
         cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
         cursor.close()
