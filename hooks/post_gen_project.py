@@ -65,12 +65,12 @@ OPTION_FILES: dict[str, tuple[str, ...]] = {
         "tests/routers/test_budgets.py",
         "tests/routers/test_transactions.py",
         "tests/schemas/test_budgets.py",
-        "tests/schemas/test_transactions.py",
         "tests/services/test_budgets.py",
         "tests/services/test_transactions.py",
     ),
     "telemetry": (
         "api/dependencies/telemetry.py",
+        "tests/collector.py",
         "tests/test_telemetry.py",
     ),
     "database=postgresql|telemetry": (),

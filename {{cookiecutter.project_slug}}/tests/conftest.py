@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+import threading  # option: telemetry
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta  # option: auth
@@ -28,6 +29,7 @@ from api.models import (
 )
 from api.services import security  # option: auth
 from api.services.security import Purpose  # option: auth
+from tests.collector import Collector  # option: telemetry
 
 LOOP = {"use_uvloop": sys.platform != "win32"}
 """The event loop of the server: `gunicorn.conf.py`."""
@@ -50,8 +52,19 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
 def silence() -> Iterator[None]:
     """Nothing is sent while tests run, whatever the environment says."""
     with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("OTEL_")]:
+            patch.delenv(name)
         patch.setenv("OTEL_SDK_DISABLED", "true")
         yield
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    """A collector that works."""
+    with Collector() as collector:
+        threading.Thread(target=collector.serve_forever, args=(0.01,), daemon=True).start()
+        yield collector
+        collector.shutdown()
 
 
 # end: telemetry

@@ -1,10 +1,7 @@
 """Migrations: up and down, without loss, and run by nobody who should not."""
 
-import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,16 +17,6 @@ from api.models import Base
 from api.models.base import UtcDateTime
 
 PYPROJECT = migrations.PYPROJECT
-
-START = """
-from fastapi.testclient import TestClient
-from api.main import app
-
-print("loaded", flush=True)
-input()
-with TestClient(app) as client:
-    client.get("/readyz").raise_for_status()
-"""
 
 HISTORY = {
     "one": """
@@ -120,31 +107,6 @@ def test_the_embedded_file_is_brought_up_to_date_at_the_start(
         history(*known)
         assert serve(database_url=None, sqlite_file=file).get("/readyz").status_code == 200
         assert read(file, "SELECT version_num FROM alembic_version") == [(known[-1],)]
-
-
-def test_two_processes_may_start_at_once(serve: Callable[..., TestClient], file: Path) -> None:
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(PYPROJECT.parent),
-        "ENVIRONMENT": "",
-        "DATABASE_URL": "",
-        "SQLITE_FILE": str(file),
-    }
-    with subprocess.Popen(  # noqa: S603 - our own words
-        [sys.executable, "-c", START],
-        cwd=file.parent,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as other:
-        assert other.stdin is not None
-        assert other.stdout is not None
-        other.stdout.readline()
-        other.stdin.write("\n")
-        other.stdin.flush()
-        assert serve(database_url=None, sqlite_file=file).get("/readyz").status_code == 200
-    assert other.returncode == 0
 
 
 def test_a_named_database_is_never_migrated_and_not_ready_before_it_is(

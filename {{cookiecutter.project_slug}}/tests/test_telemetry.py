@@ -1,32 +1,19 @@
 """Telemetry: what a collector receives, and that nobody has to wait for it."""
 
-import gzip
 import json
 import logging
-import os
 import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from statistics import median
-from typing import Any, TypeAlias
-from urllib.request import urlopen
+from typing import TypeAlias
 
 import pytest
 from fastapi import APIRouter
 from fastapi.testclient import TestClient
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import KeyValue
-from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, SeverityNumber
-from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
+from opentelemetry.proto.logs.v1.logs_pb2 import SeverityNumber
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from opentelemetry.sdk._logs import LoggerProvider
 from sqlalchemy import literal, select, text
@@ -35,18 +22,11 @@ from api import TITLE, VERSION
 from api.dependencies import telemetry
 from api.dependencies.database import ConnectionDep
 from api.dependencies.logs import configure_logging
-from api.dependencies.migrations import PYPROJECT
 from api.dependencies.settings import Settings
 from api.main import create_app
+from tests.collector import MESSAGES, Collector, read
 
 Serve: TypeAlias = Callable[..., AbstractContextManager[TestClient]]
-Message: TypeAlias = ExportTraceServiceRequest | ExportMetricsServiceRequest | ExportLogsServiceRequest
-
-MESSAGES: dict[str, type[Message]] = {
-    "/v1/traces": ExportTraceServiceRequest,
-    "/v1/metrics": ExportMetricsServiceRequest,
-    "/v1/logs": ExportLogsServiceRequest,
-}
 
 router = APIRouter()
 
@@ -67,120 +47,11 @@ async def fail() -> None:
     raise RuntimeError(message)
 
 
-SERVED = """
-import os
-import time
-
-from api.main import app
-
-@app.get("/which")
-async def which() -> int:
-    time.sleep(0.05)  # the next request is for another worker
-    return os.getpid()
-"""
-
-GUNICORN = (f"--config={PYPROJECT.with_name('gunicorn.conf.py')}", "--workers=2")
-
-
-class Collector(ThreadingHTTPServer):
-    """Receives OTLP over HTTP, and keeps what it could read."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Receiver)
-        self.url = f"http://127.0.0.1:{self.server_port}"
-        self.received: list[Message] = []
-
-    @property
-    def resources(self) -> list[dict[str, Any]]:
-        """Who sent: once for each message."""
-        return [
-            read(sender.resource.attributes)
-            for message in self.received
-            for sender in getattr(message, message.DESCRIPTOR.fields[0].name)
-        ]
-
-    @property
-    def spans(self) -> list[Span]:
-        """All spans."""
-        return [
-            span
-            for message in self.received
-            if isinstance(message, ExportTraceServiceRequest)
-            for resource in message.resource_spans
-            for scope in resource.scope_spans
-            for span in scope.spans
-        ]
-
-    @property
-    def metrics(self) -> dict[str, Metric]:
-        """The last state of each metric, by its name."""
-        return {
-            metric.name: metric
-            for message in self.received
-            if isinstance(message, ExportMetricsServiceRequest)
-            for resource in message.resource_metrics
-            for scope in resource.scope_metrics
-            for metric in scope.metrics
-        }
-
-    @property
-    def logs(self) -> list[LogRecord]:
-        """All log records."""
-        return [
-            record
-            for message in self.received
-            if isinstance(message, ExportLogsServiceRequest)
-            for resource in message.resource_logs
-            for scope in resource.scope_logs
-            for record in scope.log_records
-        ]
-
-
-class Receiver(BaseHTTPRequestHandler):
-    """Answers one sender."""
-
-    server: Collector
-
-    def do_POST(self) -> None:
-        """Read one message."""
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.headers["Content-Encoding"] == "gzip":
-            body = gzip.decompress(body)
-        assert self.headers["Content-Type"] == "application/x-protobuf"
-        self.server.received.append(MESSAGES[self.path].FromString(body))
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-def read(attributes: Iterable[KeyValue]) -> dict[str, Any]:
-    """Give attributes by their names."""
-    values = {each.key: each.value for each in attributes}
-    return {
-        name: value.int_value if value.HasField("int_value") else value.string_value for name, value in values.items()
-    }
-
-
-@pytest.fixture
-def collector() -> Iterator[Collector]:
-    """A collector that works."""
-    with Collector() as collector:
-        threading.Thread(target=collector.serve_forever, args=(0.01,), daemon=True).start()
-        yield collector
-        collector.shutdown()
-
-
 @pytest.fixture(autouse=True)
 def variables(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Iterator[pytest.MonkeyPatch]:
-    """An environment without OpenTelemetry's variables, and a silent client; the other tests log as before."""
+    """An environment where telemetry is on, and a silent client; the other tests log as before."""
     caplog.set_level(logging.WARNING, "httpx2")
-    for name in [name for name in os.environ if name.startswith("OTEL_")]:
-        monkeypatch.delenv(name)
+    monkeypatch.delenv("OTEL_SDK_DISABLED")
     yield monkeypatch
     configure_logging("INFO", as_json=False)
 
@@ -400,44 +271,3 @@ def test_nobody_waits_for_a_collector_that_is_away(
     assert time.monotonic() - stopped < 10
     complaints = [line for line in capsys.readouterr().err.splitlines() if " opentelemetry." in line]
     assert 1 <= len(complaints) <= 4
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
-def test_every_worker_sends_what_it_has_before_it_ends(send_to: Collector, tmp_path: Path) -> None:
-    (tmp_path / "served.py").write_text(SERVED, "utf-8")
-    environment = {
-        **os.environ,
-        "PYTHONPATH": f"{PYPROJECT.parent}{os.pathsep}{tmp_path}",
-        "ENVIRONMENT": "",
-        "DATABASE_URL": "",
-        "SQLITE_FILE": str(tmp_path / "app.db"),
-    }
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    with subprocess.Popen(  # noqa: S603 - our own words
-        [sys.executable, "-m", "gunicorn", "served:app", f"--bind={address}", *GUNICORN], cwd=tmp_path, env=environment
-    ) as server:
-        try:
-            wait_for(address)
-            with ThreadPoolExecutor() as pool:
-                answers = [*pool.map(ask_which, [address] * 6)]
-        finally:
-            server.terminate()
-    assert len(set(answers)) == 2
-    assert [span.name for span in send_to.spans] == ["GET /which"] * len(answers)
-    assert len({resource["service.instance.id"] for resource in send_to.resources}) == 2
-
-
-def wait_for(address: str) -> None:
-    """Wait until a server takes connections."""
-    host, port = address.split(":")
-    for _ in range(1500):
-        with suppress(OSError), socket.create_connection((host, int(port))):
-            return
-        time.sleep(0.02)
-
-
-def ask_which(address: str) -> str:
-    """Ask a server which of its workers answers."""
-    with urlopen(f"http://{address}/which", timeout=30) as answer:
-        return str(answer.read())
