@@ -89,6 +89,12 @@ def notes(serve: Callable[..., TestClient]) -> Iterator[TestClient]:
     client.portal.call(run, client.app_state["database"], METADATA.drop_all)
 
 
+@pytest.fixture
+def embedded(settings: Settings, tmp_path: Path) -> Settings:
+    """Settings of an SQLite file that is not there yet, whatever database the tests have."""
+    return settings.model_copy(update={"database_url": None, "sqlite_file": tmp_path / "app.db"})
+
+
 def test_a_write_is_kept(notes: TestClient) -> None:
     assert notes.post("/notes/1").status_code == 201
     assert notes.post("/notes/2?reply_to=1").status_code == 201
@@ -134,7 +140,7 @@ def test_what_fails_beside_the_database_is_no_outage_of_it(notes: TestClient, pa
 
 
 @pytest.mark.anyio
-async def test_who_asks_first_writes_first_on_sqlite_too(settings: Settings, tmp_path: Path) -> None:
+async def test_who_asks_first_writes_first_on_sqlite_too(embedded: Settings) -> None:
     writers: list[int] = []
 
     async def write(database: Database, number: int) -> None:
@@ -143,22 +149,16 @@ async def test_who_asks_first_writes_first_on_sqlite_too(settings: Settings, tmp
             writers.append(number)
             await asyncio.sleep(0.002)  # the others are waiting
 
-    async with Database(settings.model_copy(update={"database_url": None, "sqlite_file": tmp_path / "app.db"})) as file:
+    async with Database(embedded) as file:
         await asyncio.gather(*(write(file, number) for number in range(20)))
     assert writers == [*range(20)]
 
 
 @pytest.mark.anyio
-async def test_a_new_file_can_be_opened_while_another_process_begins_with_it(
-    settings: Settings, tmp_path: Path
-) -> None:
-    file = tmp_path / "app.db"
-    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+async def test_a_new_file_can_be_opened_while_another_process_begins_with_it(embedded: Settings) -> None:
+    with closing(sqlite3.connect(embedded.sqlite_file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        async with (
-            Database(settings.model_copy(update={"database_url": None, "sqlite_file": file})) as database,
-            database.reading() as connection,
-        ):
+        async with Database(embedded) as file, file.reading() as connection:
             assert await connection.scalar(select(1)) == 1
 
 
