@@ -1,341 +1,214 @@
-"""Refuse answers that no backend can be made from: all of them at once, before a file is written."""
+"""Refuse answers that no backend can be generated from: all of them at once, before a file is written."""
 
 import sys
 
-if __name__ == "__main__":
-    # The first entry is the shared temporary folder, where anybody may have left a `json.py`.
-    sys.path.pop(0)
+if __name__ == "__main__" and not getattr(sys.flags, "safe_path", False):
+    del sys.path[0]  # the shared temporary folder, whose modules must not shadow the standard library
 
-if sys.version_info < (3, 11):  # noqa: UP036 - this file runs with whatever Python cookiecutter has
-    sys.exit(
-        f"cookiecutter runs on Python {sys.version_info[0]}.{sys.version_info[1]} here, and this template needs 3.11 "
-        "or newer: run cookiecutter with another Python, for example `uvx --python 3.13 cookiecutter`."
-    )
+if sys.version_info < (3, 11):  # noqa: UP036 - this file runs with any Python that cookiecutter runs with
+    sys.exit("This template needs Python 3.11 or newer to run cookiecutter: try `uvx --python 3.13 cookiecutter`.")
 
 import io
 import json
 import os
 import re
-import shutil
+import shlex
+import subprocess
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from functools import partial
-from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-UNRENDERED = r"""{{ _cookiecutter | default({}) | tojson }}"""
-RAW = r"""{{ cookiecutter | tojson }}"""  # {% raw %}
+AS_TYPED = r"""{{ _cookiecutter | default({}) | tojson }}"""
+ANSWERS = r"""{{ cookiecutter | tojson }}"""  # {% raw %}
 
-TEXTS = {"project_name": 1, "description": 0}
+QUESTIONS = (
+    *("project_name", "project_slug", "description", "python_version", "base_image", "database"),
+    *("example", "auth", "telemetry", "ci", "kubernetes", "create_venv", "check_docker"),
+)
 CHOICES = {
     "python_version": ("3.13", "3.14", "3.12", "3.11"),
     "database": ("postgresql", "sqlite"),
     "ci": ("github", "gitlab", "none"),
 }
-SWITCHES = ("example", "auth", "telemetry", "kubernetes", "create_venv", "check_docker")
+YES, NO = ("yes", "y", "true", "t", "on", "1"), ("no", "n", "false", "f", "off", "0")
+MAX_TEXT_LENGTH, MAX_SLUG_LENGTH, MAX_IMAGE_LENGTH, MAX_SHOWN_LENGTH = 200, 50, 255, 80
 
-# The options of cookiecutter's command line that are followed by a value.
-VALUED = (
-    *("-c", "--checkout", "--directory", "--replay-file", "-o", "--output-dir"),
-    *("--config-file", "--debug-file", "--accept-hooks"),
+# Control characters, line separators, bidirectional controls, byte-order marks, surrogates and noncharacters.
+UNPRINTABLE = (
+    "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
 )
-
-TEMPLATE = "{{cookiecutter.project_slug}}"
-UNFINISHED = "UNFINISHED"
-YOURS = f"{UNFINISHED}/yours"
-TOLD_TO_SKIP = f"{UNFINISHED}/README.md"
-
-ON = ("1", "true", "t", "yes", "y", "on")
-OFF = ("0", "false", "f", "no", "n", "off")
-
-LONGEST_TEXT = 200
-LONGEST_SLUG = 50
-LONGEST_IMAGE = 255
-LONGEST_QUOTE = 80
-
+# Cruft renders recorded answers a second time, and the post-generation hook looks for the markers of options.
+RESERVED = re.compile(r"\{[{%#]|(?:#|<!--) (?:option|end):")
 SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+RESERVED_SLUG = re.compile(
+    r"con|prn|aux|nul|(com|lpt)[0-9]|template[01]"
+)  # devices of Windows, databases of PostgreSQL
 # The grammar of https://github.com/distribution/reference, with a tag, a digest or both.
-PATH_COMPONENT = r"[a-z0-9]+(?:(?:[.]|_{1,2}|-+)[a-z0-9]+)*"
-TAG, DIGEST = r":[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", r"@sha256:[0-9a-f]{64}"
 IMAGE = re.compile(
-    rf"(?:[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]+)?/)?{PATH_COMPONENT}(?:/{PATH_COMPONENT})*"
-    rf"(?:{TAG}(?:{DIGEST})?|{DIGEST})"
+    r"(?:[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]+)?/)?[a-z0-9]+(?:(?:[.]|_{1,2}|-+|/)[a-z0-9]+)*"
+    r"(?:@sha256:[0-9a-f]{64}|:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}(?:@sha256:[0-9a-f]{64})?)"
 )
-OFFICIAL_PYTHON = re.compile(r"(?:.*/)?python:(?P<version>3\.[0-9]+)\b.*")
-WINDOWS_DEVICES = {"con", "prn", "aux", "nul"} | {f"{port}{digit}" for port in ("com", "lpt") for digit in range(10)}
-TAKEN = WINDOWS_DEVICES | {"template0", "template1"}
+OFFICIAL_PYTHON = re.compile(r"(?:.*/)?python:(3\.[0-9]+)\b.*")
 
-# Cruft renders recorded answers once more, and the post-generation hook looks for the markers of options.
-RESERVED = ("{{", "{%", "{#", "# option:", "# end:", "<!-- option:", "<!-- end:")
-
-# Unassigned and private-use characters stay allowed: an emoji may be newer than this Python. So does the zero-width
-# joiner, which holds emoji together.
-UNPRINTABLE_CATEGORIES = ("Cc", "Cs", "Zl", "Zp")
-BIDI_CONTROLS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-BYTE_ORDER_MARK = "\ufeff"
-NONCHARACTERS = (
-    *map(chr, range(0xFDD0, 0xFDF0)),
-    *(chr(0x10000 * plane + last) for plane in range(17) for last in (0xFFFE, 0xFFFF)),
+# What the template writes: git must be able to restore it in a folder that exists. Caches are no loss.
+WRITTEN = re.compile(
+    r"(api|deploy|migrations|tests|UNFINISHED|\.github)(/|$)|(Dockerfile|Makefile|README\.md|compose\.yaml|gunicorn\.conf\.py"
+    r"|pyproject\.toml|requirements(-dev)?\.txt|\.dockerignore|\.env\.example|\.git(attributes|ignore|lab-ci\.yml))$"
 )
-UNPRINTABLE = frozenset((*BIDI_CONTROLS, BYTE_ORDER_MARK, *NONCHARACTERS))
+CACHE = re.compile(r"(.*/)?(__pycache__|\.\w+_cache)/|.*\.pyc$")
 
 
-def is_writable(character: str) -> bool:
-    """Whether every file format can carry the character, on one line and in the order it is read."""
-    return character not in UNPRINTABLE and unicodedata.category(character) not in UNPRINTABLE_CATEGORIES
+class Complaint(NamedTuple):
+    """A refused answer, the rule that it breaks, and an answer that is accepted."""
+
+    name: str
+    value: object
+    rule: str
+    suggestion: str
+
+    def __str__(self) -> str:
+        """Show the value in ASCII, so that invisible characters are seen, and cut it."""
+        shown = ascii(self.value)
+        if len(shown) > MAX_SHOWN_LENGTH:
+            shown = f"{shown[:MAX_SHOWN_LENGTH]}... ({len(str(self.value))} characters)"
+        return f"{self.name} = {shown}\n  {self.rule}\n  Try: {self.suggestion or '(nothing)'}"
 
 
-def quoted(value: object) -> str:
-    """The value in ASCII, so that invisible characters show, and not too long to be read."""
-    text = ascii(value)
-    return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}... ({len(str(value))} characters)"
+def cleaned(text: str) -> str:
+    """Return the nearest text that is allowed; it may be empty."""
+    text = re.sub(f"[{UNPRINTABLE}]", " ", text)
+    while RESERVED.search(text):
+        text = " ".join(RESERVED.sub(" ", text).split())
+    return " ".join(text.split())[:MAX_TEXT_LENGTH].strip()
 
 
-def complaint(name: str, value: object, rule: str, way_out: str) -> str:
-    """One refused answer, as the user reads it."""
-    return f"{name} = {quoted(value)}\n  {rule}\n  Try: {way_out}"
-
-
-def cleaned_text(text: str) -> str:
-    """The nearest text that is allowed; it may be empty."""
-    cleaned = "".join(character if is_writable(character) else " " for character in text)
-    while any(reserved in cleaned for reserved in RESERVED):
-        for reserved in RESERVED:
-            cleaned = cleaned.replace(reserved, " ")
-        cleaned = " ".join(cleaned.split())
-    return " ".join(cleaned.split())[:LONGEST_TEXT].strip()
-
-
-def text_fault(text: str, shortest: int) -> str | None:
-    """What is wrong with a line of text, if anything."""
-    if not shortest <= len(text) <= LONGEST_TEXT:
-        return f"It has {len(text)} characters; between {shortest} and {LONGEST_TEXT} are allowed."
+def rule_of_text(text: object, shortest: int) -> str | None:
+    """Return the rule that a line of text breaks, if any."""
+    if not isinstance(text, str):
+        return "It must be text."
+    if not shortest <= len(text) <= MAX_TEXT_LENGTH:
+        return f"It has {len(text)} characters; {shortest} to {MAX_TEXT_LENGTH} are allowed."
     if text != text.strip():
         return "It must not begin or end with a space."
-    unwritable = sorted({character for character in text if not is_writable(character)})
-    if unwritable:
-        points = ", ".join(f"U+{ord(character):04X}" for character in unwritable)
-        return f"It must be one line of printable text, without control characters: {points}."
-    reserved = [word for word in RESERVED if word in text]
-    if reserved:
+    if unprintable := sorted(set(re.findall(f"[{UNPRINTABLE}]", text))):
+        points = ", ".join(f"U+{ord(character):04X}" for character in unprintable)
+        return f"It must be one line of printable text, without {points}."
+    if reserved := RESERVED.findall(text):
         return f"It must not contain {' or '.join(reserved)}: templates and options are written so."
     return None
 
 
-def complaint_about_text(name: str, value: object) -> str | None:
-    """A name or a description is one line of any printable text."""
-    if not isinstance(value, str):
-        return complaint(name, value, "It must be text.", f"{name}='Budget API'")
-    fault = text_fault(value, TEXTS[name])
-    if fault is None:
-        return None
-    return complaint(name, value, fault, cleaned_text(value) or "a few words, such as: Budget API")
-
-
 def suggested_slug(value: object) -> str:
-    """The nearest slug that is allowed."""
+    """Return the nearest slug that is allowed."""
     plain = unicodedata.normalize("NFKD", str(value)).encode("ascii", "ignore").decode().lower()
     words = re.sub(r"[^a-z0-9]+", "-", plain).lstrip("-0123456789")
-    slug = words[:LONGEST_SLUG].strip("-") or "backend"
-    return f"{slug}-api" if slug in TAKEN else slug
+    slug = words[:MAX_SLUG_LENGTH].strip("-") or "backend"
+    return f"{slug}-api" if RESERVED_SLUG.fullmatch(slug) else slug
 
 
-def complaint_about_slug(value: object) -> str | None:
-    """A slug names a folder, an image and a database, on every system."""
-    if not isinstance(value, str) or not SLUG.fullmatch(value):
-        rule = "It must be lower-case words of a-z and 0-9, joined by '-', and begin with a letter."
-    elif len(value) > LONGEST_SLUG:
-        rule = f"It has {len(value)} characters; at most {LONGEST_SLUG} are allowed."
-    elif value in TAKEN:
-        rule = "It must not be a name that Windows or PostgreSQL keeps for itself."
-    else:
+def rule_of_slug(slug: object) -> str | None:
+    """Return the rule that the name of a folder, an image and a database breaks, if any."""
+    if not isinstance(slug, str) or not SLUG.fullmatch(slug):
+        return "It must be lower-case words of a-z and 0-9, joined by '-', and begin with a letter."
+    if len(slug) > MAX_SLUG_LENGTH:
+        return f"It has {len(slug)} characters; at most {MAX_SLUG_LENGTH} are allowed."
+    return "It must not be a name that Windows or PostgreSQL reserves." if RESERVED_SLUG.fullmatch(slug) else None
+
+
+def rule_of_image(image: object, version: str) -> str | None:
+    """Return the rule that a base image breaks, if any; an official one has the Python that was asked for."""
+    if not isinstance(image, str) or not IMAGE.fullmatch(image) or len(image) > MAX_IMAGE_LENGTH:
+        return "It must be the name of an image with a tag or a digest."
+    official = OFFICIAL_PYTHON.fullmatch(image)
+    wrong = official and official[1] != version
+    return f"It has Python {official[1]}, and python_version is {version}." if official and wrong else None
+
+
+def judge(name: str, value: object, version: str) -> tuple[str | None, str]:
+    """Return the rule that an answer breaks, if any, and a suggestion."""
+    if name in ("project_name", "description"):
+        shortest, default = (1, "Budget API") if name == "project_name" else (0, "")
+        return rule_of_text(value, shortest), cleaned(str(value)) or default
+    if name == "project_slug":
+        return rule_of_slug(value), suggested_slug(value)
+    if name == "base_image":
+        return rule_of_image(value, version), f"python:{version}-slim"
+    if choices := CHOICES.get(name):
+        return None if value in choices else f"It must be one of {', '.join(choices)}.", choices[0]
+    is_boolean = isinstance(value, bool) or str(value).lower() in YES + NO
+    return None if is_boolean else f"It must be one of {', '.join(YES)}, or one of {', '.join(NO)}.", "yes"
+
+
+def complaints(answers: Mapping[str, object]) -> list[Complaint]:
+    """Return everything that is wrong with the answers, in the order of the questions."""
+    asked, versions = str(answers.get("python_version")), CHOICES["python_version"]
+    version = asked if asked in versions else versions[0]
+    judged = {name: judge(name, answers.get(name), version) for name in QUESTIONS}
+    return [Complaint(name, answers.get(name), rule, advice) for name, (rule, advice) in judged.items() if rule]
+
+
+def command_line(answers: Mapping[str, object], refused: Sequence[Complaint]) -> str:
+    """Write the command that generates the project with the suggestions in place of the refused answers."""
+    good = {name: answers.get(name) for name in QUESTIONS} | {each.name: each.suggestion for each in refused}
+    options = {"-o": answers.get("_output_dir"), "--checkout": answers.get("_checkout")}
+    words = ["cookiecutter", "--no-input", *(str(word) for pair in options.items() if pair[1] for word in pair)]
+    words += [str(answers.get("_template")), *(f"{name}={value}" for name, value in good.items())]
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+
+
+def git(folder: Path, *arguments: str) -> list[str]:
+    """Return the lines that git prints about a folder; it raises OSError or CalledProcessError where it can't."""
+    repository = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
+    environment = {name: value for name, value in os.environ.items() if name not in repository}
+    command = ("git", "--no-optional-locks", *arguments, "-z", "--", ".")
+    output = subprocess.check_output(command, cwd=folder, env=environment, stderr=subprocess.DEVNULL)
+    return [line for line in output.decode(errors="replace").split("\0") if line]
+
+
+def rule_of_folder(folder: Path) -> str | None:
+    """Return why generating into a folder could lose files: git must be able to restore what is written over."""
+    if not any(folder.iterdir()):
         return None
-    return complaint("project_slug", value, rule, suggested_slug(value))
+    try:
+        changed = [line[3:] for line in git(folder, "status", "--porcelain", "--untracked-files=normal")]
+        ignored = git(folder, "ls-files", "--others", "--ignored", "--exclude-standard", "--directory")
+        # A link is written through, and git sees no change of what is marked "skip-worktree" or "assume unchanged".
+        index = [line.partition("\t") for line in git(folder, "ls-files", "-v", "--stage")]
+    except (OSError, subprocess.CalledProcessError):
+        return "The folder is not empty, and git does not keep what is in it."
+    special = [path for state, _, path in index if not state.startswith("H 100")]
+    lost = [*changed, *(path for path in (*ignored, *special) if WRITTEN.match(path) and not CACHE.match(path))]
+    return f"The folder is not empty, and git could not restore {', '.join(lost[:3])}." if lost else None
 
 
-def complaint_about_image(value: object, version: object) -> str | None:
-    """A base image is written into the Dockerfile and the pipeline; one that tells its Python tells the right one."""
-    if not isinstance(value, str) or not IMAGE.fullmatch(value) or len(value) > LONGEST_IMAGE:
-        rule = "It must be the name of an image with a tag or a digest."
-    elif (named := OFFICIAL_PYTHON.fullmatch(value)) and named["version"] != version:
-        rule = f"It has Python {named['version']}, and python_version is {version}."
-    else:
-        return None
-    return complaint("base_image", value, rule, f"python:{version}-slim")
-
-
-def complaint_about_choice(name: str, value: object) -> str | None:
-    """A choice is one of those that were offered."""
-    if value in CHOICES[name]:
-        return None
-    return complaint(name, value, f"It must be one of {', '.join(CHOICES[name])}.", CHOICES[name][0])
-
-
-def complaint_about_switch(name: str, value: object) -> str | None:
-    """A switch is a boolean, or one of the words that stand for it."""
-    if isinstance(value, bool) or str(value).lower() in ON + OFF:
-        return None
-    return complaint(name, value, f"It must be one of {', '.join(ON)}, or one of {', '.join(OFF)}.", "yes, or no")
-
-
-def complaint_about_derived(name: str, value: object, right: str) -> str | None:
-    """A value that is made of an answer can differ from it, where a replay file was edited."""
-    return None if value == right else complaint(name, value, "It must be what the answers make of it.", right)
-
-
-def complaint_about_name(name: str) -> str | None:
-    """A misspelt answer would change nothing, and nobody would be told."""
-    questions = (*TEXTS, "project_slug", *CHOICES, "base_image", *SWITCHES)
-    if name in questions:
-        return None
-    return f"{quoted(name)}\n  It answers no question.\n  Try: one of {', '.join(questions)}"
-
-
-def escaped(text: object) -> str:
-    """Write a text as it stands between double quotes in Python and TOML."""
-    return str(text).replace("\\", "\\\\").replace('"', "\\u0022")
-
-
-def derived(answers: Mapping[str, object]) -> dict[str, str]:
-    """Make what cookiecutter makes of the answers."""
-    return {f"__{name}": escaped(answers.get(name)) for name in TEXTS} | {
-        "__database_name": str(answers.get("project_slug")).replace("-", "_")
-    }
-
-
-def typed_answers(command: Sequence[str]) -> list[str]:
-    """Name the answers on cookiecutter's command line: it passes over those to which there is no question."""
-    words = iter(command)
-    if not any(Path(word).stem == "cookiecutter" for word in islice(words, 3)):  # as in `python -m cookiecutter`
-        return []
-    template_and_answers: list[str] = []
-    for word in words:
-        if word in VALUED:
-            next(words, None)
-        elif not word.startswith("-"):
-            template_and_answers.append(word)
-    return [answer.partition("=")[0] for answer in template_and_answers[1:] if "=" in answer]
-
-
-def parents_command() -> list[str]:
-    """Read the command line of cookiecutter, which only Linux tells."""
-    with suppress(OSError):
-        return Path(f"/proc/{os.getppid()}/cmdline").read_bytes().decode(errors="replace").split("\0")
-    return []
-
-
-def complaints(answers: Mapping[str, object]) -> list[str]:
-    """Everything that is wrong with the answers, in the order of the questions."""
-    found = [
-        *(complaint_about_text(name, answers.get(name)) for name in TEXTS),
-        complaint_about_slug(answers.get("project_slug")),
-        *(complaint_about_choice(name, answers.get(name)) for name in CHOICES),
-        complaint_about_image(answers.get("base_image"), answers.get("python_version")),
-        *(complaint_about_switch(name, answers.get(name)) for name in SWITCHES),
-    ]
-    return [each for each in found if each is not None] or [
-        each
-        for name, right in derived(answers).items()
-        if (each := complaint_about_derived(name, answers.get(name, right), right))
-    ]
-
-
-def remove_empty_way(project: Path, slug: object) -> None:
-    """Remove the folders that a slug with slashes led through: cookiecutter made them, and would leave all but the last.
-
-    A folder that holds anything stays, and so does the current folder where the system does not let it go. Of a whole
-    path nobody knows what was there before.
-    """
-    way = Path(str(slug))
-    named = [part for part in way.parts if part not in (".", "..")]
-    if len(named) > 1 and not way.is_absolute():
-        with suppress(OSError):
-            for folder in (project, *project.parents[: len(named) - 1]):
-                folder.rmdir()
-
-
-def complaint_about_folder(project: Path) -> str | None:
-    """Nobody's files are kept aside twice."""
-    if not any((project / YOURS).glob("*")):
-        return None
-    rule = "holds files of yours, from a run that is still at work or was cut off."
-    return f"{YOURS} {rule}\n  Try: wait for that run, or take back what you need and remove {YOURS}"
-
-
-def paths_in(template: Path) -> list[Path]:
-    """Name all that cookiecutter would write, as seen from the project."""
-    return [path.relative_to(template) for path in template.rglob("*")]
-
-
-def complaint_about_links(project: Path, paths: Iterable[Path]) -> str | None:
-    """Cookiecutter writes through a link, over what may be somebody else's."""
-    links = sorted(path.as_posix() for path in paths if (project / path).is_symlink())
-    if not links:
-        return None
-    rule = "is in the way as a link, and what it leads to would be written over."
-    return f"{', '.join(links)}\n  It {rule}\n  Try: another folder, or remove the link"
-
-
-def keep_aside(project: Path, paths: Iterable[Path]) -> None:
-    """Copy the files that cookiecutter would write over; some of them even where it was told to skip what is there.
-
-    What it skips it leaves as it was, by which the hook afterwards knows: this file would not be empty otherwise.
-    """
-    if not any(project.iterdir()):
-        return
-    for path in paths:
-        if (project / path).is_file():
-            aside = project / YOURS / path
-            aside.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(project / path, aside)
-    (project / YOURS).mkdir(parents=True, exist_ok=True)
-    (project / TOLD_TO_SKIP).write_bytes(b"")
-
-
-def report(refused: Iterable[str]) -> str:
-    """All complaints."""
-    return "\n".join(["", "These answers cannot be used; nothing was generated:", "", *refused, ""])
-
-
-def as_typed(answers: Mapping[str, object], unrendered: Mapping[str, object]) -> dict[str, object]:
-    """Put back what cookiecutter made good answers of: what comes out must be what went in.
-
-    The slug and the image may be made of other answers, as they are where none was given.
-    """
-    texts = {name: text for name in TEXTS if isinstance(text := unrendered.get(name), str)}
-    faulty: dict[str, object] = {name: text for name, text in texts.items() if text_fault(text, TEXTS[name])}
-    judges: dict[str, Callable[[object], str | None]] = {
-        "project_slug": complaint_about_slug,
-        "base_image": partial(complaint_about_image, version=answers.get("python_version")),
-    }
-    for name, complain in judges.items():
-        made = unrendered.get(name, "cookiecutter.")
-        if "cookiecutter." not in str(made) and complain(made):
-            faulty[name] = made
-    return {**answers, **faulty}
-
-
-def main(answers: Mapping[str, Any], names: Iterable[str], project: Path) -> int:
-    """Print the complaints; the exit status says whether there were any."""
-    paths = paths_in(Path(os.environ.get("PWD", "."), answers.get("_repo_dir", ""), TEMPLATE))
-    about_folder = (complaint_about_folder(project), complaint_about_links(project, paths))
-    refused = [*filter(None, (*map(complaint_about_name, names), *about_folder)), *complaints(answers)]
-    if not refused:
-        keep_aside(project, paths)
+def main(answers: Mapping[str, object], project: Path) -> int:
+    """Print the complaints, and return the exit status."""
+    refused = complaints(answers)
+    report = [*map(str, refused)]
+    if rule := rule_of_folder(project):
+        report.append(f"{project}\n  {rule}\n  Try: commit what is in it, or choose another folder")
+    if not report:
         return 0
+    if refused:
+        report += ["", "With all suggestions:", "", command_line(answers, refused)]
     if isinstance(sys.stderr, io.TextIOWrapper):
-        sys.stderr.reconfigure(errors="replace")
-    print(report(refused), file=sys.stderr, flush=True)
-    remove_empty_way(project, answers.get("project_slug"))
+        sys.stderr.reconfigure(errors="backslashreplace")
+    print("\nThese answers cannot be used; nothing was generated:\n", *report, sep="\n", file=sys.stderr, flush=True)
+    parts = Path(str(answers.get("project_slug"))).parts
+    with suppress(OSError):  # of a slug with slashes, cookiecutter would leave the empty folders that it has made
+        for folder in (
+            (project, *project.parents)[: len(parts)] if len(parts) > 1 and parts[0] not in ("..", "/") else ()
+        ):
+            folder.rmdir()
     return 1
 
 
 if __name__ == "__main__":
-    ANSWERS = as_typed(json.loads(RAW), json.loads(UNRENDERED))
-    # Cookiecutter has rendered this file into the temporary folder, and would leave it there.
+    # Cookiecutter renders the answers of a command line, so that tags in them vanish; they are judged as typed.
+    TYPED = {name: text for name, text in json.loads(AS_TYPED).items() if name in ("project_name", "description")}
     with suppress(OSError):
-        Path(__file__).unlink()
-    sys.exit(main(ANSWERS, typed_answers(parents_command()), Path.cwd()))
+        Path(__file__).unlink()  # cookiecutter leaves the rendered hook in the temporary folder
+    sys.exit(main({**json.loads(ANSWERS), **TYPED}, Path.cwd()))
 # {% endraw %}

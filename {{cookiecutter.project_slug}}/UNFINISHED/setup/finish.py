@@ -1,0 +1,104 @@
+"""All steps in their order: record, prune, write `.env`, check, report, and remove this package."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+from setup.checks import Step, run_checks
+from setup.commands import Runner
+from setup.env import write_env
+from setup.image import image_check
+from setup.options import enabled_options, is_yes, prune
+from setup.origin import Answers, git, record_for_updates, write_origin
+from setup.summary import summary
+from setup.venv import venv_check
+
+CHECK_SECONDS = 900.0
+
+
+def report(text: str) -> None:
+    """Print a line at once; a closed stream is no error."""
+    try:
+        print(text, flush=True)
+    except (OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is buffered would raise again at the end
+
+
+def on_interrupt(event: threading.Event) -> None:
+    """Set the event on Ctrl-C and when the terminal or session ends; a signal that was ignored stays so."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+        number = getattr(signal, name, None)
+        if number and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: event.set())
+
+
+def is_scratch_copy(answers: Answers, project: Path) -> bool:
+    """Return whether `cruft diff` or `cruft update` renders the project into a temporary folder to compare it."""
+    parent = project.resolve().parent
+    return "_commit" in answers and parent.parent == Path(tempfile.gettempdir()).resolve() and parent.name[:3] == "tmp"
+
+
+def time_limit(text: str) -> float:
+    """Read BACKEND_TIMEOUT, the seconds that each check may take."""
+    with suppress(ValueError):
+        if 0 < float(text) < float("inf"):
+            return float(text)
+    if text:
+        report(f"BACKEND_TIMEOUT={text!a} is no number of seconds above 0; {CHECK_SECONDS:.0f} are used.")
+    return CHECK_SECONDS
+
+
+def main(project: Path) -> int:
+    """Finish a project whose answers are in `UNFINISHED/answers.json`, and return the exit status.
+
+    It is 1 where BACKEND_STRICT is set and a step is not ok; that updates can't be recorded does not count.
+    """
+    unfinished, interrupted = project / "UNFINISHED", threading.Event()
+    answers: Answers = json.loads((unfinished / "answers.json").read_text(encoding="utf-8"))
+    enabled, seconds = enabled_options(answers), time_limit(os.environ.get("BACKEND_TIMEOUT", ""))
+
+    def prune_and_record(runner: Runner) -> None:
+        prune(project, enabled)
+        write_origin(runner, answers)
+
+    def runner_of(step: str) -> Runner:
+        return Runner(project, seconds, report, interrupted, step)
+
+    if is_scratch_copy(answers, project):
+        prune_and_record(runner_of("files"))
+        shutil.rmtree(unfinished)
+        return 0
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    on_interrupt(interrupted)
+    report(f"Finishing {answers['project_name']} ...")
+    updates = Step("updates", lambda runner: record_for_updates(runner, answers))
+    files = Step("files", prune_and_record, ("python UNFINISHED/finish.py",))
+    env = Step(".env", write_env, ("cp .env.example .env",))
+    for step in (updates, files, env):
+        step.run(runner_of(step.name))
+    checks = [venv_check(str(answers["python_version"]))] if is_yes(answers["create_venv"]) else []
+    checks += [image_check(str(answers["project_slug"]))] if is_yes(answers["check_docker"]) else []
+    if is_yes(os.environ.get("BACKEND_SKIP_SETUP", "")):
+        for check in checks:
+            check.result = "skipped: BACKEND_SKIP_SETUP is set"
+    else:
+        run_checks(checks, [runner_of(check.name) for check in checks])
+    git_init = "" if git(runner_of("git"), project, "rev-parse", "--git-dir") else "git init --initial-branch main"
+    report(summary(str(answers["project_name"]), project, enabled, [updates, files, env, *checks], git_init))
+    if files.result.startswith("ok"):
+        shutil.rmtree(unfinished)
+    if is_yes(os.environ.get("BACKEND_STRICT", "")) and not all(
+        step.result.startswith("ok") for step in (files, env, *checks)
+    ):
+        report("BACKEND_STRICT is set and not all is ok: cookiecutter deletes a new project now, unless it was given")
+        report("--keep-project-on-failure.")
+        return 1
+    return 0
