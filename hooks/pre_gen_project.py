@@ -52,10 +52,10 @@ IMAGE = re.compile(
 )
 OFFICIAL_PYTHON = re.compile(r"(?:.*/)?python:(3\.[0-9]+)\b.*")
 
-# What the template writes: git must be able to restore it in a folder that exists. Caches are no loss.
+# What is written: git must be able to restore it in a folder that exists, unless an outer repository ignores all ("./").
 WRITTEN = re.compile(
-    r"(api|deploy|migrations|tests|UNFINISHED|\.github)(/|$)|(Dockerfile|Makefile|README\.md|compose\.yaml|gunicorn\.conf\.py"
-    r"|pyproject\.toml|requirements(-dev)?\.txt|\.dockerignore|\.env\.example|\.git(attributes|ignore|lab-ci\.yml))$"
+    r"\./$|(api|deploy|migrations|tests|UNFINISHED|\.github)(/|$)|(Dockerfile|Makefile|README\.md|compose\.yaml"
+    r"|gunicorn\.conf\.py|pyproject\.toml|requirements(-dev)?\.txt|\.cruft\.json|\.dockerignore|\.env\.example|\.git(attributes|ignore|lab-ci\.yml))$"
 )
 CACHE = re.compile(r"(.*/)?(__pycache__|\.\w+_cache)/|.*\.pyc$")
 
