@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from setup.checks import Step
+from setup.steps import Step
 
 
 def shell_join(words: Sequence[str]) -> str:
@@ -21,7 +21,7 @@ def summary(name: str, project: Path, enabled: Iterable[str], steps: Sequence[St
     lines = ["", f"{name} is in {folder}", "", f"  options  {', '.join(sorted(enabled))}"]
     for step in steps:
         lines.append(f"  {step.name:<8} {step.result}".replace("\n", f"\n{indent}  "))
-        if step.repeat and not step.result.startswith("ok"):
+        if step.repeat and not step.ok:
             lines.append(f"{indent}repeat: " + f"\n{indent}        ".join(step.repeat))
     server = "venv\\Scripts\\uvicorn" if os.name == "nt" else "venv/bin/uvicorn"
     commit = ("git add --all", 'git commit --message "Start from the template"')

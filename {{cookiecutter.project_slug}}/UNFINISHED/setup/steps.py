@@ -1,4 +1,4 @@
-"""Commands that run in the project within a time limit, and what their failures mean."""
+"""A step of finishing the project: it runs commands within a time limit, and its failure does not lose the project."""
 
 import math
 import os
@@ -8,8 +8,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 TICK_SECONDS, GRACE_SECONDS, PROBE_SECONDS = 0.1, 3.0, 10.0
@@ -26,36 +27,24 @@ ADDED_VARIABLES = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "P
 # What commands print that could not do their work, and what they lacked.
 CAUSES = {
     r"[Nn]o space left|os error 28|not enough space on the disk|Disk quota exceeded": "the disk is full",
-    r"ensurepip": "ensurepip is missing (Debian and Ubuntu: apt install python3-venv)",
-    r"requires BuildKit|buildx component is missing|unknown flag: --secret": (
-        "BuildKit is missing (Debian and Ubuntu: apt install docker-buildx)"
-    ),
-    r"Cannot connect to the Docker daemon|error during connect|failed to connect to the docker API": (
-        "the Docker engine is not running"
-    ),
-    r"NewConnectionError|Failed to resolve|[Tt]emporary failure in name resolution|tcp connect error|dns error|"
-    r"network connectivity is disabled|network was disabled|dial tcp|TLS handshake timeout": (
-        "there is no network, or the package index or registry cannot be reached"
-    ),
+    r"ensurepip": "ensurepip is missing (apt: python3-venv)",
+    r"requires BuildKit|buildx component is missing|unknown flag: --secret": "BuildKit is missing (apt: docker-buildx)",
+    r"Cannot connect to the Docker daemon|Cannot connect to Podman": "the engine is not running",
+    r"NewConnectionError|Failed to resolve|[Tt]emporary failure in name resolution|tcp connect error|dns error|dial tcp|"
+    r"network connectivity is disabled|network was disabled|TLS handshake timeout": "the network cannot be reached",
 }
-
-Report = Callable[[str], None]
 
 
 class StepError(Exception):
     """A step is not ok: `skipped: REASON` if it could not run, `failed: REASON` if it found a fault."""
 
 
-def last_lines(output: str) -> str:
-    """Return the last four lines of a command's output that hold words, each after a line break."""
-    lines = re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output))
-    return "".join(f"\n{line.strip()[:300]}" for line in [line for line in lines if re.search(r"[A-Za-z]", line)][-4:])
-
-
 def classify_failure(fault: str, output: str) -> StepError:
-    """Distinguish a command that could not do its work from one that found a fault."""
+    """Distinguish a command that could not do its work from one that found a fault, and add its last lines of words."""
     cause = next((cause for words, cause in CAUSES.items() if re.search(words, output)), None)
-    return StepError((f"skipped: {cause}" if cause else f"failed: {fault}") + last_lines(output))
+    lines = re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output))
+    last = [f"\n{line.strip()[:300]}" for line in lines if re.search(r"[A-Za-z]", line)][-4:]
+    return StepError("".join([f"skipped: {cause}" if cause else f"failed: {fault}", *last]))
 
 
 def end(process: subprocess.Popen[str]) -> None:
@@ -70,37 +59,55 @@ def end(process: subprocess.Popen[str]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-class Runner:
-    """Runs the commands of one step, one at a time, within one time limit."""
+@dataclass
+class Context:
+    """What all steps share: the project, the seconds that each may take, where it reports, and an interrupt."""
 
-    def __init__(self, project: Path, seconds: float, report: Report, interrupted: threading.Event, step: str) -> None:
-        self.project, self.doing = project, "starting"
-        self.report: Report = lambda text: report(f"{step}: {text}")
-        self._seconds, self._deadline, self._interrupted = seconds, time.monotonic() + seconds, interrupted
+    project: Path
+    seconds: float
+    report: Callable[[str], None]
+    interrupted: threading.Event
+
+
+class Step:
+    """An action, and how it ended: `result` begins with `ok`, `skipped` or `failed`."""
+
+    def __init__(
+        self, context: Context, name: str, action: Callable[["Step"], str | None], repeat: Sequence[str] = ()
+    ) -> None:
+        self.name, self.repeat, self.result, self.doing = name, repeat, "", "starting"
+        self.project = context.project
+        self._context, self._action, self._deadline = context, action, math.inf
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is nothing to repeat."""
+        return self.result.startswith("ok")
+
+    def execute(self) -> None:
+        """Run the action within the time limit, and set the result."""
+        started = time.monotonic()
+        self._deadline = started + self._context.seconds
+        try:
+            self.result = self._action(self) or f"ok ({time.monotonic() - started:.1f} s)"
+        except StepError as error:
+            self.result = str(error)
+        except Exception as error:  # noqa: BLE001 - any error is reported, and the project stays
+            self.result = str(classify_failure(f"{type(error).__name__}: {error}", str(error)))
+
+    def report(self, text: str) -> None:
+        """Report something about the step."""
+        self._context.report(f"{self.name}: {text}")
 
     def announce(self, doing: str) -> None:
         """Report what is done next."""
-        self.raise_if_over()
+        self._raise_if_over()
         self.doing = doing
         self.report(f"{doing} ...")
 
-    def raise_if_over(self, deadline: float = math.inf) -> None:
-        """Raise StepError after an interrupt, or when the time of the step or of a command is over."""
-        if self._interrupted.is_set():
-            raise StepError(f"skipped: interrupted while {self.doing}")
-        if time.monotonic() >= self._deadline:
-            limit = f"stopped after {self._seconds:g} s while {self.doing} (BACKEND_TIMEOUT sets the limit)"
-            raise StepError(f"skipped: {limit}")
-        if time.monotonic() >= deadline:
-            raise StepError(f"skipped: no response while {self.doing}")
-
     def run(self, *command: str, seconds: float = math.inf) -> str:
-        """Run a command to its end and return its output.
-
-        Raises:
-            StepError: it can't be started, takes too long, is interrupted, or its exit status is not 0.
-        """
-        self.raise_if_over()
+        """Run a command to its end and return its output; raise StepError if it can't, or if its exit status is not 0."""
+        self._raise_if_over()
         deadline = time.monotonic() + seconds
         variables = {name: value for name, value in os.environ.items() if name not in REMOVED_VARIABLES}
         try:
@@ -124,12 +131,12 @@ class Runner:
                     output, _ = process.communicate(timeout=TICK_SECONDS)
                 except subprocess.TimeoutExpired:
                     try:
-                        self.raise_if_over(deadline)
+                        self._raise_if_over(deadline)
                     except StepError:
                         end(process)
                         raise
         if process.returncode:
-            self.raise_if_over()
+            self._raise_if_over()
             raise classify_failure(f"{Path(command[0]).stem} ended with exit code {process.returncode}", output)
         return output
 
@@ -138,3 +145,12 @@ class Runner:
         with suppress(StepError):
             return self.run(*command, seconds=PROBE_SECONDS).strip()
         return None
+
+    def _raise_if_over(self, deadline: float = math.inf) -> None:
+        if self._context.interrupted.is_set():
+            raise StepError(f"skipped: interrupted while {self.doing}")
+        if time.monotonic() >= self._deadline:
+            limit = f"{self._context.seconds:g} s while {self.doing} (BACKEND_TIMEOUT sets the limit)"
+            raise StepError(f"skipped: stopped after {limit}")
+        if time.monotonic() >= deadline:
+            raise StepError(f"skipped: no response while {self.doing}")
