@@ -26,14 +26,15 @@ def make(step: Step, uv: str | None, version: str) -> None:
         step.announce(f"making venv/ with Python {python[-1].lstrip('-')}")
         try:
             if uv:
-                run_uv(step, uv, "venv", "--seed", "--no-python-downloads", "--python", *python, "venv")
+                run_uv(
+                    step, uv, "venv", "--seed", "--allow-existing", "--no-python-downloads", "--python", *python, "venv"
+                )
             else:
                 step.run(*python, "-m", "venv", "venv")
-        except StepError as error:
-            shutil.rmtree(step.project / "venv", ignore_errors=True)
+        except StepError:
             if python is pythons[-1]:
                 raise
-            step.report(str(error).partition("\n")[0])
+            step.report(f"Python {version} can't be used here")
         else:
             return
 
@@ -68,7 +69,11 @@ def venv_check(context: Context, version: str) -> Step:
     """Describe the check for a version such as 3.13."""
     uv = shutil.which("uv")
     python = candidates(version, uv)[0]
-    make = ["uv", "venv", "--seed", "--python", *python, "venv"] if uv else [*python, "-m", "venv", "venv"]
+    make = (
+        ["uv", "venv", "--seed", "--allow-existing", "--python", *python, "venv"]
+        if uv
+        else [*python, "-m", "venv", "venv"]
+    )
     install = ["uv", "pip", "install", "--python", "venv"] if uv else [f"{PROGRAMS}pip", "install"]
     repeat = [shell_join(make), shell_join([*install, *LOCKED])]
     return Step(context, "venv", lambda step: check_venv(step, uv, version), repeat)
