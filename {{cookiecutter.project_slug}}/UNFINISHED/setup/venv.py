@@ -8,7 +8,7 @@ from setup.steps import Context, Step, StepError
 from setup.summary import shell_join
 
 LOCKED = ("--require-hashes", "-r", "requirements-dev.txt")
-PROGRAMS = "venv\\Scripts\\" if os.name == "nt" else "venv/bin/"
+PROGRAMS, PYTHON = ("venv\\Scripts\\", "python.exe") if os.name == "nt" else ("venv/bin/", "python")
 
 
 def run_uv(step: Step, uv: str, *arguments: str) -> None:
@@ -44,7 +44,7 @@ def check_venv(step: Step, uv: str | None, version: str) -> None:
 
     A new one that is not complete is removed. In a complete one is the stamp that the Makefile looks for.
     """
-    folder, python = step.project / "venv", str(step.project / f"{PROGRAMS}python")
+    folder, python = step.project / "venv", str(step.project / f"{PROGRAMS}{PYTHON}")
     is_new = not os.path.lexists(folder)
     if not is_new and step.probe(python, "-c", IS_SUPPORTED) is None:
         raise StepError("skipped: there is a venv/ whose Python does not run or is too old: remove venv/")
