@@ -20,17 +20,9 @@ lint: .venv/.installed
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/mypy
 
-# Keeps the versions that are locked as far as pyproject.toml allows; args=--upgrade takes the newest.
-# The template's locks serve every option, so those that are off by default are switched on.
+# Lock the packages of the repository and of the template, and mark those of options; args=--upgrade takes the newest.
 lock: .venv/.installed
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" $(args) \
-	    pyproject.toml --group dev -o requirements-dev.txt
-	rm -rf .lock && BACKEND_SKIP_SETUP=1 $(BIN)/cookiecutter --no-input -o .lock . telemetry=yes
-	$(MAKE) -C .lock/budget-api -o venv/.installed BIN=$(CURDIR)/$(BIN) lock args="$(args)"
-	cp .lock/budget-api/requirements*.txt '{{cookiecutter.project_slug}}'
-	rm -rf .lock
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" $(args) \
-	    '{{cookiecutter.project_slug}}/requirements.txt' --group bench -o benchmarks/requirements.txt
+	$(BIN)/python -m scripts.lock $(args)
 
 .venv/.installed: requirements-dev.txt
 	if command -v uv; then \
