@@ -25,8 +25,8 @@ lint: .venv/.installed ## check format, style and types
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/mypy
 
-lock: .venv/.installed ## lock again, with the versions that are locked; args=--upgrade takes the newest
-	@echo lock
+lock: .venv/.installed ## lock again in the same versions; args=--upgrade takes the newest
+	@PYTHONPATH='{{cookiecutter.project_slug}}/UNFINISHED' PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m scripts.lock $(args)
 
 picture: .venv/.installed ## draw docs/terminal.svg, the terminal session of the README, from a real run
 	@$(BIN)/python scripts/picture.py
