@@ -8,9 +8,8 @@ back at once, and what a killed run has left is taken back by the next one.
 
 import sys
 
-if __name__ == "__main__":
-    # The first entry is the shared temporary folder, where anybody may have left a `json.py`.
-    sys.path.pop(0)
+if __name__ == "__main__" and not sys.flags.safe_path:
+    del sys.path[0]  # the shared temporary folder, whose modules must not shadow the standard library
 
 import ast
 import builtins
