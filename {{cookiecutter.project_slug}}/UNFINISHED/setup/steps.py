@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-TICK_SECONDS, GRACE_SECONDS, PROBE_SECONDS = 0.1, 3.0, 10.0
+TICK_SECONDS, GRACE_SECONDS, PROBE_SECONDS = 0.1, 3.0, 30.0
 
 # They would lead the commands to another repository, environment or Python.
 REMOVED_VARIABLES = {
@@ -141,7 +141,7 @@ class Step:
         return output
 
     def probe(self, *command: str) -> str | None:
-        """Return the output of a command, or None if it fails or takes more than ten seconds."""
+        """Return the output of a command, or None if it fails or takes more than PROBE_SECONDS."""
         with suppress(StepError):
             return self.run(*command, seconds=PROBE_SECONDS).strip()
         return None
