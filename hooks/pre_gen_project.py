@@ -52,10 +52,10 @@ IMAGE = re.compile(
 )
 OFFICIAL_PYTHON = re.compile(r"(?:.*/)?python:(3\.[0-9]+)\b.*")
 
-# What the template writes: git must be able to restore it in a folder that exists. Caches are no loss.
+# What is written: git must be able to restore it in a folder that exists, unless an outer repository ignores all ("./").
 WRITTEN = re.compile(
-    r"(api|deploy|migrations|tests|UNFINISHED|\.github)(/|$)|(Dockerfile|Makefile|README.md|compose.yaml|pyproject.toml)$|"
-    r"(gunicorn.conf.py|requirements(-dev)?.txt|\.dockerignore|\.env.example|\.git(attributes|ignore|lab-ci.yml))$"
+    r"\./$|(api|deploy|migrations|tests|UNFINISHED|\.github)(/|$)|(Dockerfile|Makefile|README.md|compose.yaml)$|"
+    r"(gunicorn.conf.py|pyproject.toml|requirements(-dev)?.txt)$|\.(cruft.json|dockerignore|env.example|git[a-z-]+(.yml)?)$"
 )
 CACHE = re.compile(r"(.*/)?(__pycache__|\.\w+_cache)/|.*\.pyc$")
 
@@ -146,11 +146,12 @@ def complaints(answers: Mapping[str, object]) -> list[Complaint]:
     return [Complaint(name, answers.get(name), rule, advice) for name, (rule, advice) in judged.items() if rule]
 
 
-def command_line(answers: Mapping[str, object], refused: Sequence[Complaint]) -> str:
+def command_line(answers: Mapping[str, object], refused: Sequence[Complaint], *, in_use: bool) -> str:
     """Write the command that generates the project with the suggestions in place of the refused answers."""
     good = {name: answers.get(name) for name in QUESTIONS} | {each.name: each.suggestion for each in refused}
     options = {"-o": answers.get("_output_dir"), "--checkout": answers.get("_checkout")}
-    words = ["cookiecutter", "--no-input", *(str(word) for pair in options.items() if pair[1] for word in pair)]
+    flags = ["--no-input", *(["-f"] if in_use else [])]
+    words = ["cookiecutter", *flags, *(str(word) for pair in options.items() if pair[1] for word in pair)]
     words += [str(answers.get("_template")), *(f"{name}={value}" for name, value in good.items())]
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
@@ -189,7 +190,7 @@ def main(answers: Mapping[str, object], project: Path) -> int:
     if not report:
         return 0
     if refused:
-        report += ["", "With all suggestions:", "", command_line(answers, refused)]
+        report += ["", "With all suggestions:", "", command_line(answers, refused, in_use=any(project.iterdir()))]
     if isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.reconfigure(errors="backslashreplace")
     print("\nThese answers cannot be used; nothing was generated:\n", *report, sep="\n", file=sys.stderr, flush=True)
@@ -203,8 +204,9 @@ def main(answers: Mapping[str, object], project: Path) -> int:
 
 
 if __name__ == "__main__":
-    # Cookiecutter renders the answers of a command line, so that tags in them vanish; they are judged as typed.
-    TYPED = {name: text for name, text in json.loads(AS_TYPED).items() if name in ("project_name", "description")}
+    # Cookiecutter renders the answers of a command line, so that tags in them vanish; wrong ones are judged as typed.
+    TEXTS = {name: text for name, text in json.loads(AS_TYPED).items() if name in ("project_name", "description")}
+    TYPED = {name: text for name, text in TEXTS.items() if rule_of_text(text, 0)}
     with suppress(OSError):
         Path(__file__).unlink()  # cookiecutter leaves the rendered hook in the temporary folder
     sys.exit(main({**json.loads(ANSWERS), **TYPED}, Path.cwd()))

@@ -28,6 +28,8 @@ TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
 TEMPLATE_FOLDERS = (TEMPLATE.name, "hooks", "resource")
 LOCK = TEMPLATE / "requirements-dev.txt"
 
+sys.dont_write_bytecode = True  # the package in `UNFINISHED/` is imported where cookiecutter would find its bytecode
+
 # For an environment that is used often: what runs in it writes no bytecode.
 COMPILED = {"UV_COMPILE_BYTECODE": "1"}
 
@@ -145,12 +147,6 @@ def pre() -> ModuleType:
     return load_hook("pre_gen_project")
 
 
-@pytest.fixture(scope="session")
-def post() -> ModuleType:
-    """The hook that finishes the project."""
-    return load_hook("post_gen_project")
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _quiet_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No slow proof runs unless a test asks for it, and no run leaves bytecode beside what it reads.
@@ -165,6 +161,18 @@ def _quiet_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
         for name in ("MAKEFLAGS", "args"):
             patch.delenv(name, raising=False)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _default_signals() -> None:
+    """Give child processes the default signals where they are ignored, as under `nohup` and in a script's background.
+
+    A child inherits a signal that is ignored, but not one that is handled.
+    """
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"):
+        number = getattr(signal, name, None)
+        if number and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 @pytest.fixture(scope="session")

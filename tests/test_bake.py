@@ -6,10 +6,10 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator
-from types import ModuleType
 
 import pytest
 import yaml
+from setup import options
 
 from conftest import PAIRWISE, ROOT, TEMPLATE, Answer, Bake, every_combination, named
 
@@ -102,9 +102,10 @@ def test_no_folder_is_empty(bake: Bake, answers: dict[str, Answer]) -> None:
 
 
 @every_combination
-def test_what_was_declined_leaves_no_word(post: ModuleType, bake: Bake, answers: dict[str, Answer]) -> None:
+def test_what_was_declined_leaves_no_word(bake: Bake, answers: dict[str, Answer]) -> None:
     project = bake(**PLAIN, **answers)
-    words = [word for option, words in WORDS.items() if not post.holds(option, answers) for word in words]
+    enabled = options.enabled_options({"python_version": "3.13", **answers})
+    words = [word for option, words in WORDS.items() if option not in enabled for word in words]
     texts = {name: project.text(name).lower() for name in project.files() if name != ".env"}
     texts |= {name: re.sub(r".*--hash=.*\n", "", texts[name]) for name in LOCKS}
     texts["pyproject.toml"] = project.text_without_answers("pyproject.toml").lower()
@@ -113,12 +114,13 @@ def test_what_was_declined_leaves_no_word(post: ModuleType, bake: Bake, answers:
 
 
 @every_combination
-def test_what_was_declined_leaves_no_file(post: ModuleType, bake: Bake, answers: dict[str, Answer]) -> None:
+def test_what_was_declined_leaves_no_file(bake: Bake, answers: dict[str, Answer]) -> None:
+    enabled = options.enabled_options({"python_version": "3.13", **answers})
+    patterns = [names for option, names in options.OPTION_FILES.items() if not options.is_enabled(option, enabled)]
     declined = {
         path.relative_to(TEMPLATE).as_posix()
-        for name in (post.UNFINISHED, *post.declined_files(answers))
-        for path in (TEMPLATE / name, *(TEMPLATE / name).rglob("*"))
-        if path.is_file()
+        for pattern in ("UNFINISHED/**/*", *(name for names in patterns for name in names))
+        for path in TEMPLATE.glob(pattern)
     }
     assert set(bake(**answers).files()) == {*template_files(), ".env"} - declined
 

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from string import Template
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
 import yaml
+from setup import options
 
 from conftest import COMPILED, EVERYTHING, Answer, Bake, Project, path_with_uv, tool
 from engine import needs_engine
@@ -151,10 +151,10 @@ def test_a_workflow_may_only_read_the_code_and_ends_in_time(bake: Bake) -> None:
         assert job["timeout-minutes"] <= 20
 
 
-def test_a_folder_of_the_users_own_survives_a_declined_pipeline(bake: Bake, post: ModuleType, tmp_path: Path) -> None:
+def test_a_folder_of_the_users_own_survives_a_declined_pipeline(bake: Bake, tmp_path: Path) -> None:
     project = committed(bake(ci="github"), tmp_path / "project")
     (project.path / ".github/CODEOWNERS").touch()
-    post.remove_declined(project.path, EVERYTHING | {"ci": "none"})
+    options.prune(project.path, options.enabled_options({"python_version": "3.13", **EVERYTHING, "ci": "none"}))
     assert [name for name in project.files() if name.startswith(".github/")] == [".github/CODEOWNERS"]
 
 

@@ -25,7 +25,11 @@ OPTION_FILES: dict[str, tuple[str, ...]] = {
     "database=sqlite": ("deploy/base/volume.yaml",),
     "ci=github": (".github/dependabot.yml", ".github/workflows/ci.yml"),
     "ci=gitlab": (".gitlab-ci.yml",),
-    "kubernetes": ("deploy/**/*",),
+    "kubernetes": (
+        *("deploy/base/deployment.yaml", "deploy/base/kustomization.yaml", "deploy/base/migration.yaml"),
+        *("deploy/base/network.yaml", "deploy/base/replicas.yaml", "deploy/base/service.yaml"),
+        *("deploy/base/volume.yaml", "deploy/overlays/*/kustomization.yaml"),
+    ),
 }
 OPTIONS = {option for condition in OPTION_FILES for option in condition.split("|")}
 
