@@ -132,10 +132,10 @@ def judge(name: str, value: object, version: str) -> tuple[str | None, str]:
         elif official and official[1] != version:
             rule = f"It has Python {official[1]}, and python_version is {version}."
         return rule, f"python:{version}-slim"
-    choices = CHOICES.get(name, YES + NO)
-    if (value if name in CHOICES else str(value).lower()) not in choices:
-        rule = f"It must be one of {', '.join(choices)}."
-    return rule, choices[0]
+    if choices := CHOICES.get(name):
+        return None if value in choices else f"It must be one of {', '.join(choices)}.", choices[0]
+    is_boolean = str(value).lower() in YES + NO
+    return None if is_boolean else f"It must be one of {', '.join(YES)}, or one of {', '.join(NO)}.", "yes"
 
 
 def complaints(answers: Mapping[str, object]) -> list[Complaint]:
