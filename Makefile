@@ -1,43 +1,50 @@
-.PHONY: project test bench lint lock
+.PHONY: help project test bench lint lock picture
 
 BIN := .venv/bin
 
-# The questions and the answer: make project, or make project args="--no-input project_name=Shop -o .."
-project: .venv/.installed
-	$(BIN)/cookiecutter "$(CURDIR)" $(args)
+# `user = true` in pip.conf would make every installation into a virtual environment fail.
+export PIP_USER := 0
 
-# Everything; args="-m 'not slow'" leaves the slow storeys out.
-test: .venv/.installed
-	$(BIN)/pytest --numprocesses auto --dist loadscope --no-loadscope-reorder $(args)
+help: ## list what make does here
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
-# All that benchmarks/RESULTS.md tells, for half an hour; args=--quick for a glance that writes nothing. Needs wrk.
-bench: .venv/.installed
-	PYTHONPATH=tests $(BIN)/python -m benchmarks $(args)
+# Complaints about answers, which are written to stderr, are shown last.
+project: .venv-project/.installed ## generate a backend beside this folder; args="--no-input project_name=Shop" asks nothing
+	@PATH="$$PATH:$(CURDIR)/.venv-project/bin" .venv-project/bin/cookiecutter -o .. "$(CURDIR)" $(args) \
+	    2> .venv-project/stderr; status=$$?; cat .venv-project/stderr >&2; exit $$status
+
+test: .venv/.installed ## run the tests; args="-m 'not slow'" leaves out those that take more than two seconds
+	@$(BIN)/pytest --numprocesses auto --dist loadscope --no-loadscope-reorder $(args)
+
+bench: .venv/.installed ## measure what benchmarks/RESULTS.md holds, for half an hour; args=--quick writes nothing; needs wrk
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks $(args)
 
 # No cache, since cookiecutter would render the one that ruff leaves in the template.
-lint: .venv/.installed
+lint: .venv/.installed ## check format, style and types
 	$(BIN)/ruff format --no-cache --check .
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/mypy
 
-# Keeps the versions that are locked as far as pyproject.toml allows; args=--upgrade takes the newest.
-# The template's locks serve every option, so those that are off by default are switched on.
-lock: .venv/.installed
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" $(args) \
-	    pyproject.toml --group dev -o requirements-dev.txt
-	rm -rf .lock && BACKEND_SKIP_SETUP=1 $(BIN)/cookiecutter --no-input -o .lock . telemetry=yes
-	$(MAKE) -C .lock/budget-api -o venv/.installed BIN=$(CURDIR)/$(BIN) lock args="$(args)"
-	cp .lock/budget-api/requirements*.txt '{{cookiecutter.project_slug}}'
-	rm -rf .lock
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" $(args) \
-	    '{{cookiecutter.project_slug}}/requirements.txt' --group bench -o benchmarks/requirements.txt
+lock: .venv/.installed ## lock again in the same versions; args=--upgrade takes the newest
+	@PYTHONPATH='{{cookiecutter.project_slug}}/UNFINISHED' PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m scripts.lock $(args)
+
+picture: .venv/.installed ## draw docs/terminal.svg, the terminal session of the README, from a real run
+	@$(BIN)/python scripts/picture.py
+
+.venv-project/.installed: requirements.txt
+	@echo "Installing cookiecutter and uv into .venv-project/, once ..."
+	@$(call install,.venv-project,requirements.txt)
 
 .venv/.installed: requirements-dev.txt
-	if command -v uv; then \
-	    uv venv --quiet --allow-existing .venv && \
-	    uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt; \
-	else \
-	    python3 -m venv .venv && \
-	    $(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt; \
-	fi
-	touch $@
+	@echo "Installing requirements-dev.txt into .venv/, once ..."
+	@$(call install,.venv,requirements-dev.txt)
+
+define install
+if command -v uv > /dev/null; then \
+    uv venv --quiet --allow-existing $(1) && \
+    uv pip install --quiet --python $(1)/bin/python --require-hashes -r $(2); \
+else \
+    python3 -m venv $(1) && \
+    $(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(2); \
+fi && touch $(1)/.installed
+endef

@@ -54,8 +54,8 @@ OFFICIAL_PYTHON = re.compile(r"(?:.*/)?python:(3\.[0-9]+)\b.*")
 
 # What is written: git must be able to restore it in a folder that exists, unless an outer repository ignores all ("./").
 WRITTEN = re.compile(
-    r"\./$|(api|deploy|migrations|tests|UNFINISHED|\.github)(/|$)|(Dockerfile|Makefile|README\.md|compose\.yaml"
-    r"|gunicorn\.conf\.py|pyproject\.toml|requirements(-dev)?\.txt|\.cruft\.json|\.dockerignore|\.env\.example|\.git(attributes|ignore|lab-ci\.yml))$"
+    r"\./$|(api|deploy|migrations|tests|UNFINISHED|\.github)(/|$)|(Dockerfile|Makefile|README.md|compose.yaml)$|"
+    r"(gunicorn.conf.py|pyproject.toml|requirements(-dev)?.txt)$|\.(cruft.json|dockerignore|env.example|git[a-z-]+(.yml)?)$"
 )
 CACHE = re.compile(r"(.*/)?(__pycache__|\.\w+_cache)/|.*\.pyc$")
 
@@ -117,27 +117,24 @@ def rule_of_slug(slug: object) -> str | None:
     return "It must not be a name that Windows or PostgreSQL reserves." if RESERVED_SLUG.fullmatch(slug) else None
 
 
-def rule_of_image(image: object, version: str) -> str | None:
-    """Return the rule that a base image breaks, if any; an official one has the Python that was asked for."""
-    if not isinstance(image, str) or not IMAGE.fullmatch(image) or len(image) > MAX_IMAGE_LENGTH:
-        return "It must be the name of an image with a tag or a digest."
-    official = OFFICIAL_PYTHON.fullmatch(image)
-    wrong = official and official[1] != version
-    return f"It has Python {official[1]}, and python_version is {version}." if official and wrong else None
-
-
 def judge(name: str, value: object, version: str) -> tuple[str | None, str]:
     """Return the rule that an answer breaks, if any, and a suggestion."""
+    rule: str | None = None
     if name in ("project_name", "description"):
         shortest, default = (1, "Budget API") if name == "project_name" else (0, "")
         return rule_of_text(value, shortest), cleaned(str(value)) or default
     if name == "project_slug":
         return rule_of_slug(value), suggested_slug(value)
     if name == "base_image":
-        return rule_of_image(value, version), f"python:{version}-slim"
+        official = OFFICIAL_PYTHON.fullmatch(str(value))
+        if not isinstance(value, str) or not IMAGE.fullmatch(value) or len(value) > MAX_IMAGE_LENGTH:
+            rule = "It must be the name of an image with a tag or a digest."
+        elif official and official[1] != version:
+            rule = f"It has Python {official[1]}, and python_version is {version}."
+        return rule, f"python:{version}-slim"
     if choices := CHOICES.get(name):
         return None if value in choices else f"It must be one of {', '.join(choices)}.", choices[0]
-    is_boolean = isinstance(value, bool) or str(value).lower() in YES + NO
+    is_boolean = str(value).lower() in YES + NO
     return None if is_boolean else f"It must be one of {', '.join(YES)}, or one of {', '.join(NO)}.", "yes"
 
 
@@ -153,12 +150,8 @@ def command_line(answers: Mapping[str, object], refused: Sequence[Complaint], *,
     """Write the command that generates the project with the suggestions in place of the refused answers."""
     good = {name: answers.get(name) for name in QUESTIONS} | {each.name: each.suggestion for each in refused}
     options = {"-o": answers.get("_output_dir"), "--checkout": answers.get("_checkout")}
-    words = [
-        "cookiecutter",
-        "--no-input",
-        *(["-f"] if in_use else []),
-        *(str(word) for pair in options.items() if pair[1] for word in pair),
-    ]
+    flags = ["--no-input", *(["-f"] if in_use else [])]
+    words = ["cookiecutter", *flags, *(str(word) for pair in options.items() if pair[1] for word in pair)]
     words += [str(answers.get("_template")), *(f"{name}={value}" for name, value in good.items())]
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 

@@ -31,11 +31,11 @@ def write_wheel(folder: Path, name: str, module: str, code: str = "") -> Path:
     return path
 
 
-def locked(wheel: Path, parent: str) -> str:
+def locked(wheel: Path) -> str:
     """Lock a package as `uv pip compile` does it."""
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
     name, version = wheel.name.split("-")[:2]
-    return f"{name.replace('_', '-')}=={version} \\\n    --hash=sha256:{digest}\n    # via {parent}\n"
+    return f"{name.replace('_', '-')}=={version} \\\n    --hash=sha256:{digest}\n"
 
 
 @dataclass

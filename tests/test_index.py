@@ -30,7 +30,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The template with a single package, which is on no other index."""
     template = copy_template(tmp_path_factory.mktemp("small"))
     project = template / TEMPLATE.name
-    lock = locked(write_wheel(template, "private-package", "private_package"), "budget-api (pyproject.toml)")
+    lock = locked(write_wheel(template, "private-package", "private_package"))
     pyproject = (project / "pyproject.toml").read_text(encoding="utf-8")
     asking = re.sub(
         r"^dependencies = \[\n.*?^\]",

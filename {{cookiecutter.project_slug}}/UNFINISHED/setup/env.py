@@ -3,13 +3,13 @@
 import re
 import secrets
 
-from setup.commands import Runner
+from setup.steps import Step
 
 
-def write_env(runner: Runner) -> str:
+def write_env(step: Step) -> str:
     """Write `.env`, readable by its owner alone, unless there is one; a variable without a value gets 256 random bits."""
-    path = runner.project / ".env"
-    example = (runner.project / ".env.example").read_text(encoding="utf-8")
+    path = step.project / ".env"
+    example = (step.project / ".env.example").read_text(encoding="utf-8")
     try:
         path.touch(mode=0o600, exist_ok=False)
     except FileExistsError:

@@ -11,12 +11,12 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from setup.checks import Step, run_checks
-from setup.commands import Runner
+from setup.checks import run_checks
 from setup.env import write_env
 from setup.image import image_check
 from setup.options import enabled_options, is_yes, prune
 from setup.origin import Answers, git, record_for_updates, write_origin
+from setup.steps import Context, Step
 from setup.summary import summary
 from setup.venv import venv_check
 
@@ -62,42 +62,38 @@ def main(project: Path) -> int:
     """
     unfinished, interrupted = project / "UNFINISHED", threading.Event()
     answers: Answers = json.loads((unfinished / "answers.json").read_text(encoding="utf-8"))
-    enabled, seconds = enabled_options(answers), time_limit(os.environ.get("BACKEND_TIMEOUT", ""))
+    enabled = enabled_options(answers)
+    context = Context(project, time_limit(os.environ.get("BACKEND_TIMEOUT", "")), report, interrupted)
 
-    def prune_and_record(runner: Runner) -> None:
+    def prune_and_record(step: Step) -> None:
         prune(project, enabled)
-        write_origin(runner, answers)
+        write_origin(step, answers)
 
-    def runner_of(step: str) -> Runner:
-        return Runner(project, seconds, report, interrupted, step)
-
+    updates = Step(context, "updates", lambda step: record_for_updates(step, answers))
+    files = Step(context, "files", prune_and_record, ["python UNFINISHED/finish.py"])
+    env = Step(context, ".env", write_env, ["cp .env.example .env"])
     if is_scratch_copy(answers, project):
-        prune_and_record(runner_of("files"))
+        prune_and_record(files)
         shutil.rmtree(unfinished)
         return 0
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     on_interrupt(interrupted)
     report(f"Finishing {answers['project_name']} ...")
-    updates = Step("updates", lambda runner: record_for_updates(runner, answers))
-    files = Step("files", prune_and_record, ("python UNFINISHED/finish.py",))
-    env = Step(".env", write_env, ("cp .env.example .env",))
     for step in (updates, files, env):
-        step.run(runner_of(step.name))
-    checks = [venv_check(str(answers["python_version"]))] if is_yes(answers["create_venv"]) else []
-    checks += [image_check(str(answers["project_slug"]))] if is_yes(answers["check_docker"]) else []
+        step.execute()
+    checks = [venv_check(context, str(answers["python_version"]))] if is_yes(answers["create_venv"]) else []
+    checks += [image_check(context, str(answers["project_slug"]))] if is_yes(answers["check_docker"]) else []
     if is_yes(os.environ.get("BACKEND_SKIP_SETUP", "")):
         for check in checks:
             check.result = "skipped: BACKEND_SKIP_SETUP is set"
     else:
-        run_checks(checks, [runner_of(check.name) for check in checks])
-    git_init = "" if git(runner_of("git"), project, "rev-parse", "--git-dir") else "git init --initial-branch main"
+        run_checks(checks)
+    git_init = "" if git(files, project, "rev-parse", "--git-dir") else "git init --initial-branch main"
     report(summary(str(answers["project_name"]), project, enabled, [updates, files, env, *checks], git_init))
-    if files.result.startswith("ok"):
+    if files.ok:
         shutil.rmtree(unfinished)
-    if is_yes(os.environ.get("BACKEND_STRICT", "")) and not all(
-        step.result.startswith("ok") for step in (files, env, *checks)
-    ):
+    if is_yes(os.environ.get("BACKEND_STRICT", "")) and not all(step.ok for step in (files, env, *checks)):
         report("BACKEND_STRICT is set and not all is ok: cookiecutter deletes a new project now, unless it was given")
         report("--keep-project-on-failure.")
         return 1

@@ -54,13 +54,10 @@ def is_enabled(condition: str, enabled: frozenset[str]) -> bool:
 
 
 def prune_text(text: str, enabled: frozenset[str], suffix: str = "") -> str:
-    """Remove the lines and blocks of other options, and the markers of those that stay; the rest is not changed.
+    """Remove lines and blocks of options that are not enabled, and all markers; raise ValueError for a wrong marker.
 
     A line ends with `# option: NAME`; a block lies between such a line and `# end: NAME`. In Markdown, the markers are
     comments of HTML.
-
-    Raises:
-        ValueError: a marker names no option, or a block does not begin or end.
     """
     opening, closing = ("<!--", " -->") if suffix == ".md" else ("#", "")
     marker = re.compile(rf"(.*?)\s*{opening} (option|end): ([a-z0-9_.=|]+){closing}\s*")
@@ -84,11 +81,7 @@ def prune_text(text: str, enabled: frozenset[str], suffix: str = "") -> str:
 
 
 def prune(project: Path, enabled: frozenset[str]) -> None:
-    """Remove everything that belongs to options that are not enabled, and caches that were copied with the template.
-
-    Raises:
-        ValueError: a marker is wrong; the message names its file and line.
-    """
+    """Remove all that belongs to options that are not enabled, and caches; raise ValueError for a wrong marker."""
     removed = [patterns for condition, patterns in OPTION_FILES.items() if not is_enabled(condition, enabled)]
     for path in [path for patterns in removed for pattern in patterns for path in project.glob(pattern)]:
         if path.is_file():

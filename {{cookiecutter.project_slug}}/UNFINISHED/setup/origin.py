@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from setup.commands import Runner, StepError
 from setup.options import CHOICES, SWITCHES, is_yes
+from setup.steps import Step, StepError
 
 TABLE = "[tool.cookiecutter-backend]"
 READ_BY_COOKIECUTTER = ("cookiecutter.json", "hooks", "*cookiecutter.project_slug*")
@@ -15,9 +15,9 @@ READ_BY_COOKIECUTTER = ("cookiecutter.json", "hooks", "*cookiecutter.project_slu
 Answers = Mapping[str, object]
 
 
-def git(runner: Runner, folder: Path, *arguments: str) -> str:
+def git(step: Step, folder: Path, *arguments: str) -> str:
     """Return what git prints about a repository, which is not changed; empty where it fails."""
-    return runner.probe("git", "--no-optional-locks", "-C", str(folder), *arguments) or ""
+    return step.probe("git", "--no-optional-locks", "-C", str(folder), *arguments) or ""
 
 
 def template_folder(answers: Answers) -> Path | None:
@@ -29,9 +29,9 @@ def template_folder(answers: Answers) -> Path | None:
     return None
 
 
-def write_origin(runner: Runner, answers: Answers) -> None:
+def write_origin(step: Step, answers: Answers) -> None:
     """Add the template's address or absolute path, its commit and the options to `pyproject.toml`."""
-    path, cruft = runner.project / "pyproject.toml", runner.project / ".cruft.json"
+    path, cruft = step.project / "pyproject.toml", step.project / ".cruft.json"
     text = path.read_text(encoding="utf-8")
     if TABLE in text:
         return
@@ -41,31 +41,28 @@ def write_origin(runner: Runner, answers: Answers) -> None:
         template, commit = record["template"], record["commit"]
     elif commit is None and (folder := template_folder(answers)):
         template = str(folder) if template == answers.get("_repo_dir") else template
-        commit = git(runner, folder, "rev-parse", "--verify", "HEAD")
+        commit = git(step, folder, "rev-parse", "--verify", "HEAD")
     values = {"template": template, "commit": commit or "", **{name: answers[name] for name in CHOICES}}
     values |= {name: is_yes(answers[name]) for name in SWITCHES}
     lines = ["", TABLE, *(f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items()), ""]
     path.write_text(text + "\n".join(lines), encoding="utf-8", newline="\n")
 
 
-def update_source(runner: Runner, answers: Answers) -> tuple[Path, str]:
+def update_source(step: Step, answers: Answers) -> tuple[Path, str]:
     """Return the folder of the template and the address of its repository, without credentials.
 
-    The address is read as it was configured: `git remote get-url` applies `insteadOf`, which may hold a token. A path is
-    no address, unless it was typed as a URL.
-
-    Raises:
-        StepError: others could not find the very template that was rendered.
+    It is read as it was configured: `git remote get-url` applies `insteadOf`, which may hold a token. A path is none.
+    It raises StepError where others could not find the very template that was rendered.
     """
     folder = template_folder(answers)
     obstacle = ""
-    if folder is None or not git(runner, folder, "ls-files", "cookiecutter.json"):
-        folder, obstacle = Path(), "the template is not in a git repository"
-    elif git(runner, folder, "status", "--porcelain", "--", *READ_BY_COOKIECUTTER):
+    if folder is None or not git(step, folder, "ls-files", "cookiecutter.json"):
+        folder, obstacle = Path(), "the template is in no git repository, or git is missing"
+    elif git(step, folder, "status", "--porcelain", "--", *READ_BY_COOKIECUTTER):
         obstacle = "the template has changes that are not committed"
-    elif not git(runner, folder, "for-each-ref", "--count=1", "--contains=HEAD", "refs/remotes", "refs/tags"):
+    elif not git(step, folder, "for-each-ref", "--count=1", "--contains=HEAD", "refs/remotes", "refs/tags"):
         obstacle = "the template's commit is not pushed"
-    address = re.sub(r"^(https?://)[^/]*@", r"\1", git(runner, folder, "config", "--get", "remote.origin.url"))
+    address = re.sub(r"^(https?://)[^/]*@", r"\1", git(step, folder, "config", "--get", "remote.origin.url"))
     is_local = not re.match(r"[\w+.-]+://|[^/\\:]{2,}:", address) or address.startswith("file://")
     if is_local and not (address.startswith("file://") and "://" in str(answers.get("_template"))):
         obstacle = obstacle or "the template's repository has no remote `origin` with an address"
@@ -74,25 +71,21 @@ def update_source(runner: Runner, answers: Answers) -> tuple[Path, str]:
     return folder, address
 
 
-def record_for_updates(runner: Runner, answers: Answers) -> str:
-    """Write `.cruft.json` as `cruft create` does, in ASCII, since cruft reads it in the locale's encoding.
-
-    Raises:
-        StepError: others could not find the template; a record that is there is removed, since it would be wrong.
-    """
+def record_for_updates(step: Step, answers: Answers) -> str:
+    """Write `.cruft.json` as `cruft create` does, in ASCII, since cruft reads it in the locale's encoding."""
     if "_commit" in answers:
         return "ok (by cruft)"
-    path = runner.project / ".cruft.json"
+    path = step.project / ".cruft.json"
     path.unlink(missing_ok=True)
-    folder, address = update_source(runner, answers)
-    commit = git(runner, folder, "rev-parse", "HEAD")
+    folder, address = update_source(step, answers)
+    commit = git(step, folder, "rev-parse", "HEAD")
     context = {name: value for name, value in answers.items() if name not in ("_output_dir", "_repo_dir", "_checkout")}
     record = {
         "template": address,
         "commit": commit,
         "checkout": answers.get("_checkout"),
         "context": {"cookiecutter": {**context, "_template": address, "_commit": commit}},
-        "directory": git(runner, folder, "rev-parse", "--show-prefix").rstrip("/") or None,
+        "directory": git(step, folder, "rev-parse", "--show-prefix").rstrip("/") or None,
     }
     path.write_text(json.dumps(record, indent=2) + "\n", encoding="ascii", newline="\n")
     return "ok (cruft can update the project)"
