@@ -1,4 +1,4 @@
-"""Missing, broken and slow surroundings: the project stays, each step says how it ended and how it is repeated."""
+"""Missing, broken and slow surroundings: the project stays, and each step says how it ended and how it is repeated."""
 
 import os
 import re
@@ -11,9 +11,10 @@ import sys
 import sysconfig
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -23,61 +24,72 @@ from repository import commit, git
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the broken tools are shell scripts")
 
-DOCKER = shutil.which("docker")
-UV = str(tool("uv"))
+DOCKER, GIT, UV = str(shutil.which("docker")), str(shutil.which("git")), str(tool("uv"))
 CACHE = run((UV, "cache", "dir"), cwd=ROOT).stdout.strip()
-
 NO_VENV, NO_DOCKER = "create_venv=no", "check_docker=no"
+LOCK = "--require-hashes -r requirements-dev.txt"
 REPEAT = {
-    "docker": "           repeat: docker build -t budget-api .\n",
-    "uv": (
-        "           repeat: uv venv --seed --python 3.13 venv\n"
-        "                   uv pip install --python venv --require-hashes -r requirements-dev.txt\n"
-    ),
-    "python3.13": (
-        "           repeat: python3.13 -m venv venv\n"
-        "                   venv/bin/pip install --require-hashes -r requirements-dev.txt\n"
-    ),
+    "docker": "\n           repeat: docker build -t budget-api .",
+    "uv": "\n           repeat: uv venv --seed --allow-existing --python 3.13 venv"
+    f"\n                   uv pip install --python venv {LOCK}",
+    "python3.13": f"\n           repeat: python3.13 -m venv venv\n                   venv/bin/pip install {LOCK}",
 }
+# A tool that makes venv/ as uv does; the Python in it is a script.
+FAKE_UV = """case "$1" in venv) /bin/mkdir -p venv/bin
+    printf '#!/bin/sh\\n{python}\\n' > venv/bin/python; /bin/chmod +x venv/bin/python;; esac"""
+HANG = 'echo $$ > "$TMPDIR/pid"; exec /bin/sleep 60'
 
-# What a tool does, and what the step is doing then; the step ends when the tool does.
-STEPS = [
-    ("docker", "version*", "asking the engine"),
-    ("docker", "buildx*version", "building the image budget-api"),
-    ("docker", "*buildx*build*", "building the image budget-api"),
-    ("docker", "run*", "importing api.main in the image"),
-    ("uv", "venv*", "making venv/ with Python 3.13"),
-    ("uv", "pip*", "installing requirements-dev.txt with uv"),
-    ("python3.13", "*venv*", "making venv/ with Python 3.13"),
-]
-every_step = pytest.mark.parametrize(
-    ("name", "call", "doing"), STEPS, ids=[f"{name} {call}" for name, call, _ in STEPS]
-)
-
-# An environment as uv makes one, whose Python is a script.
-FAKE_UV = """case "$1" in venv)
-    /bin/mkdir -p venv/bin
-    printf '#!/bin/sh\\n{python}\\n' > venv/bin/python
-    /bin/chmod +x venv/bin/python
-esac"""
-
-Tools = Callable[..., dict[str, str]]
+needs_docker = pytest.mark.skipif(not shutil.which("docker"), reason="docker is not installed")
 Edited = Callable[..., Path]
+Tools = Callable[..., dict[str, str]]
+Check = Callable[..., str]
+
+
+class Hang(NamedTuple):
+    """A tool, the call at which it hangs, and what the step is doing then."""
+
+    tool: str
+    call: str
+    doing: str
+
+    def scripts(self, hang: str = HANG) -> dict[str, str]:
+        """Write the tool."""
+        return {self.tool: f'case "$*" in {self.call}) {hang};; esac'}
+
+    @property
+    def step(self) -> str:
+        """Name the step that uses the tool."""
+        return "docker" if self.tool == "docker" else "venv"
+
+
+every_hang = pytest.mark.parametrize(
+    "hang",
+    [
+        Hang("docker", "version", "asking the engine"),
+        Hang("docker", "buildx*version", "building the image budget-api"),
+        Hang("docker", "*buildx*build*", "building the image budget-api"),
+        Hang("docker", "run*", "importing api.main in the image"),
+        Hang("uv", "venv*", "making venv/ with Python 3.13"),
+        Hang("uv", "pip*", "installing requirements-dev.txt with uv"),
+        Hang("python3.13", "*venv*", "making venv/ with Python python3.13"),
+    ],
+    ids=lambda hang: f"{hang.tool} {hang.call}",
+)
 
 
 @pytest.fixture
-def tools(tmp_path_factory: pytest.TempPathFactory) -> Tools:
-    """Make an environment whose PATH holds these tools and no others; a text is a shell script."""
+def tools(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Tools:
+    """Make an environment whose PATH holds these tools and no others; a text that is no path is a shell script."""
 
-    def tools(**scripts: str | None) -> dict[str, str]:
+    def tools(**scripts: str) -> dict[str, str]:
         folder = tmp_path_factory.mktemp("tools")
         for name, script in scripts.items():
-            if Path(str(script)).is_absolute():
-                (folder / name).symlink_to(str(script))
+            if Path(script).is_absolute():
+                (folder / name).symlink_to(script)
             else:
                 (folder / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
                 (folder / name).chmod(0o755)
-        here = {"PATH": str(folder), "BACKEND_SKIP_SETUP": "", "UV_CACHE_DIR": CACHE}
+        here = {"PATH": str(folder), "BACKEND_SKIP_SETUP": "", "UV_CACHE_DIR": CACHE, "TMPDIR": str(tmp_path)}
         # A home that is new has no plugins of Docker.
         here["DOCKER_CONFIG"] = os.environ.get("DOCKER_CONFIG", str(Path.home() / ".docker"))
         return here | dict.fromkeys(("PIP_INDEX_URL", "PIP_CERT", "HTTPS_PROXY", "https_proxy"), "")
@@ -86,21 +98,39 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Tools:
 
 
 @pytest.fixture
+def check(generate: Generate, archive: Path, tools: Tools, tmp_path: Path) -> Check:
+    """Generate with one check and with these tools alone; return what the summary says of the check."""
+
+    def check(
+        step: str,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        template: Path = archive,
+        output: Path = tmp_path,
+        **scripts: str,
+    ) -> str:
+        other = {"docker": NO_VENV, "venv": NO_DOCKER}[step]
+        done = generate(
+            "-o", str(output), other, *arguments, env={**tools(**scripts), **(env or {})}, template=template
+        )
+        assert done.returncode == 0, done.stderr
+        assert_kept(output)
+        return done.stdout.partition(f"\n  {step:<8} ")[2].partition("\n\nNext:")[0]
+
+    return check
+
+
+@pytest.fixture
 def edited(tmp_path_factory: pytest.TempPathFactory) -> Edited:
     """Copy the template with other contents of some files."""
 
-    def edited(**contents: str) -> Path:
+    def edited(contents: Mapping[str, str]) -> Path:
         copy = copy_template(tmp_path_factory.mktemp("template"))
         for name, content in contents.items():
             (copy / TEMPLATE.name / name).write_text(content, encoding="utf-8", newline="\n")
         return copy
 
     return edited
-
-
-def hanging_at(call: str) -> str:
-    """Write a tool that hangs at one call, after it has left its process number, and succeeds at the others."""
-    return f'case "$*" in {call}) echo $$ > "$TMPDIR/pid"; exec /bin/sleep 60;; esac'
 
 
 def assert_kept(output: Path) -> Project:
@@ -116,94 +146,71 @@ def assert_kept(output: Path) -> Project:
 class TestDocker:
     """An engine that is missing, dead, silent or slow, and an image that does not build."""
 
-    def test_without_docker_and_podman_it_is_skipped(self, generate: Generate, tools: Tools, tmp_path: Path) -> None:
-        done = generate(NO_VENV, env=tools())
-        assert done.returncode == 0
-        assert f"  docker   skipped: neither docker nor podman is on the PATH\n{REPEAT['docker']}" in done.stdout
-        assert_kept(tmp_path)
+    def test_without_docker_and_podman_it_is_skipped(self, check: Check) -> None:
+        assert check("docker") == f"skipped: docker is not on the PATH, and neither is podman{REPEAT['docker']}"
 
-    def test_podman_is_used_where_there_is_no_docker(self, generate: Generate, tools: Tools, tmp_path: Path) -> None:
-        podman = f'echo "$*" >> {tmp_path}/log; case "$*" in *buildx*) exit 125;; run*) exit 1;; esac'
-        done = generate(NO_VENV, env=tools(podman=podman))
-        assert "\n  docker   failed: podman ended with exit code 1\n           repeat: podman build -t" in done.stdout
+    def test_podman_is_used_where_there_is_no_docker(self, check: Check, tmp_path: Path) -> None:
+        podman = 'echo "$*" >> "$TMPDIR/log"; case "$*" in *buildx*) exit 125;; run*) exit 1;; esac'
+        repeat = REPEAT["docker"].replace("docker", "podman")
+        assert check("docker", podman=podman) == f"failed: podman ended with exit code 1{repeat}"
         assert "\nbuild -t budget-api .\nrun --rm " in (tmp_path / "log").read_text(encoding="utf-8")
 
-    def test_a_build_gets_what_leads_to_a_private_index(self, generate: Generate, tools: Tools, tmp_path: Path) -> None:
-        docker = f'echo "$*" >> {tmp_path}/log; case "$*" in *build*" .") exit 1;; esac'
+    def test_a_build_gets_what_leads_to_a_private_index(self, check: Check, tmp_path: Path) -> None:
         sources = {
             "https_proxy": "http://proxy:1",
             "PIP_INDEX_URL": "https://ada:token@x/simple",
             "PIP_CERT": "/ca.pem",
         }
-        done = generate(NO_VENV, env=tools(docker=docker) | sources)
-        secrets = "--secret id=PIP_CERT,src=/ca.pem --secret id=HTTPS_PROXY,env=https_proxy --secret id=PIP_INDEX_URL,env=PIP_INDEX_URL"
-        assert f"build --load {secrets} -t budget-api .\n" in (tmp_path / "log").read_text(encoding="utf-8")
-        assert f"repeat: docker build {secrets} -t budget-api .\n" in done.stdout
+        result = check("docker", docker='echo "$*" >> "$TMPDIR/log"; case "$1" in run) exit 1;; esac', env=sources)
+        secrets = ("PIP_INDEX_URL,env=PIP_INDEX_URL", "HTTPS_PROXY,env=https_proxy", "PIP_CERT,src=/ca.pem")
+        options = " ".join(f"--secret id={secret}" for secret in secrets)
+        log = (tmp_path / "log").read_text(encoding="utf-8")
+        assert f"buildx build --load {options} -t budget-api .\n" in log
+        assert result.endswith(f"repeat: docker build {options} -t budget-api .")
         mounted = re.findall(r"--mount=type=secret,id=(\w+)", (TEMPLATE / "Dockerfile").read_text(encoding="utf-8"))
-        assert set(mounted) == set(re.findall(r"id=(\w+)", secrets))
+        assert set(mounted) == {secret.partition(",")[0] for secret in secrets}
 
-    @pytest.mark.skipif(not DOCKER, reason="docker is not installed")
-    def test_a_dead_engine_is_skipped(self, generate: Generate, tools: Tools, tmp_path: Path) -> None:
-        done = generate(NO_VENV, env=tools(docker=DOCKER) | {"DOCKER_HOST": f"unix://{tmp_path}/none.sock"})
-        assert done.returncode == 0
-        assert "  docker   skipped: the engine does not answer: " in done.stdout
-        assert "none.sock" in done.stdout
-        assert REPEAT["docker"] in done.stdout
-        assert_kept(tmp_path)
+    @needs_docker
+    def test_a_dead_engine_is_skipped(self, check: Check) -> None:
+        result = check("docker", docker=DOCKER, env={"DOCKER_HOST": "unix:///nowhere/none.sock"})
+        assert result.startswith("skipped: the engine is not running")
+        assert "none.sock" in result
+        assert result.endswith(REPEAT["docker"])
 
     @pytest.mark.slow
-    @pytest.mark.skipif(not DOCKER, reason="docker is not installed")
-    def test_an_engine_that_never_answers_is_skipped(self, generate: Generate, tools: Tools, tmp_path: Path) -> None:
+    @needs_docker
+    def test_an_engine_that_never_responds_is_skipped(self, check: Check) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             host = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
-            done = generate(NO_VENV, env=tools(docker=DOCKER) | {"DOCKER_HOST": host, "BACKEND_TIMEOUT": "1"})
-        assert done.returncode == 0
-        assert "  docker   skipped: stopped after 1 s while asking the engine (BACKEND_TIMEOUT" in done.stdout
-        assert_kept(tmp_path)
+            result = check("docker", docker=DOCKER, env={"DOCKER_HOST": host, "BACKEND_TIMEOUT": "1"})
+        assert result.startswith("skipped: stopped after 1 s while asking the engine (BACKEND_TIMEOUT")
 
     @pytest.mark.docker
     @pytest.mark.slow
     @needs_engine
-    def test_an_image_that_does_not_build_has_failed(
-        self, generate: Generate, tools: Tools, edited: Edited, tmp_path: Path
-    ) -> None:
-        template = edited(Dockerfile="FROM scratch\nCOPY nowhere /\n")
-        done = generate(NO_VENV, env=tools(docker=DOCKER), template=template)
-        assert done.returncode == 0
-        assert "  docker   failed: docker ended with exit code 1\n" in done.stdout
-        assert "nowhere" in done.stdout.split("docker   failed: ")[1]
-        assert REPEAT["docker"] in done.stdout
-        assert_kept(tmp_path)
+    def test_an_image_that_does_not_build_has_failed(self, check: Check, edited: Edited) -> None:
+        result = check("docker", docker=DOCKER, template=edited({"Dockerfile": "FROM scratch\nCOPY nowhere /\n"}))
+        assert result.startswith("failed: docker ended with exit code 1\n")
+        assert "nowhere" in result
+        assert result.endswith(REPEAT["docker"])
 
     @pytest.mark.parametrize(
         ("words", "result"),
         [
-            ("write /var/lib/docker/tmp/x: no space left on device", "skipped: the disk is full\n"),
-            (
-                "ensurepip is not available.",
-                "skipped: ensurepip is missing (Debian and Ubuntu: apt install python3-venv)\n",
-            ),
-            ("unknown flag: --secret", "skipped: BuildKit is missing (Debian and Ubuntu: apt install docker-buildx)\n"),
-            ("ERROR: the --mount option requires BuildKit.", "skipped: BuildKit is missing (Debian"),
-            ("Cannot connect to the Docker daemon at tcp://x", "skipped: the Docker engine is not running\n"),
-            (
-                "dial tcp: lookup registry-1.docker.io: i/o timeout",
-                "skipped: there is no network, or the package index",
-            ),
-            ("ERROR: failed to solve: process did not complete", "failed: docker ended with exit code 1\n"),
+            ("write /var/lib/docker/tmp/x: no space left on device", "skipped: the disk is full"),
+            ("ensurepip is not available.", "skipped: ensurepip is missing (apt: python3-venv)"),
+            ("unknown flag: --secret", "skipped: BuildKit is missing (apt: docker-buildx)"),
+            ("the --mount option requires BuildKit.", "skipped: BuildKit is missing (apt: docker-buildx)"),
+            ("Cannot connect to the Docker daemon at tcp://x", "skipped: the engine is not running"),
+            ("dial tcp: lookup registry-1.docker.io: i/o timeout", "skipped: the network cannot be reached"),
+            ("failed to solve: process did not complete", "failed: docker ended with exit code 1"),
         ],
     )
-    def test_a_known_cause_is_skipped_and_any_other_has_failed(
-        self, generate: Generate, tools: Tools, tmp_path: Path, words: str, result: str
-    ) -> None:
-        output = rf"noise\nnoise\nnoise\n\033[31mone\033[0m\n----\ntwo\r\n\nthree\n{words}\n====\n"
-        done = generate(NO_VENV, env=tools(docker=f'case "$*" in *build*" .") printf "{output}"; exit 1;; esac'))
-        assert done.returncode == 0
-        assert f"  docker   {result}" in done.stdout
-        last = "".join(f"             {line}\n" for line in ("one", "two", "three", words))
-        assert f"{last}{REPEAT['docker']}" in done.stdout
-        assert "noise" not in done.stdout
-        assert_kept(tmp_path)
+    def test_a_known_cause_is_skipped_and_another_has_failed(self, check: Check, words: str, result: str) -> None:
+        output = rf"noise\nnoise\n\033[31mone\033[0m\n----\ntwo\r\n\nthree\n{words}\n====\n"
+        last = "".join(f"\n             {line}" for line in ("one", "two", "three", words))
+        docker = f"""case "$*" in "buildx build "*) printf '{output}'; exit 1;; esac"""
+        assert check("docker", docker=docker) == f"{result}{last}{REPEAT['docker']}"
 
 
 class TestVenv:
@@ -212,43 +219,29 @@ class TestVenv:
     @pytest.mark.parametrize(
         "broken", [{"UV_INDEX_URL": "http://127.0.0.1:9/simple", "UV_HTTP_RETRIES": "0"}, {"UV_OFFLINE": "1"}], ids=str
     )
-    def test_an_index_out_of_reach_is_skipped(
-        self, generate: Generate, tools: Tools, tmp_path: Path, broken: dict[str, str]
-    ) -> None:
-        done = generate(NO_DOCKER, env=tools(uv=UV) | {"UV_CACHE_DIR": str(tmp_path / "cache")} | broken)
-        assert done.returncode == 0
-        assert "  venv     skipped: there is no network, or the package index or registry cannot be " in done.stdout
-        assert REPEAT["uv"] in done.stdout
+    def test_an_index_out_of_reach_is_skipped(self, check: Check, tmp_path: Path, broken: dict[str, str]) -> None:
+        result = check("venv", uv=UV, env={"UV_CACHE_DIR": str(tmp_path / "cache"), **broken})
+        assert result.startswith("skipped: the network cannot be reached\n")
+        assert result.endswith(REPEAT["uv"])
         assert not assert_kept(tmp_path).has("venv")
 
     @pytest.mark.slow
-    @pytest.mark.parametrize(
-        ("lock", "result"),
-        [("", "ok ("), (f"nowhere==1 --hash=sha256:{'0' * 64}\n", "skipped: there is no network")],
-        ids=["empty", "unreachable"],
-    )
-    def test_without_uv_this_python_and_pip_are_used_whatever_pip_is_configured_to(
-        self, generate: Generate, tools: Tools, edited: Edited, tmp_path: Path, lock: str, result: str
+    @pytest.mark.parametrize("lock", ["", f"nowhere==1 --hash=sha256:{'0' * 64}\n"], ids=["empty", "unreachable"])
+    def test_without_uv_pip_is_used_and_its_configuration_is_no_obstacle(
+        self, check: Check, edited: Edited, tmp_path: Path, lock: str
     ) -> None:
-        (tmp_path / "pip.conf").write_text("[install]\nuser = true\nno-index = false\n", encoding="utf-8")
-        template = edited(**{"requirements-dev.txt": lock, "api/main.py": ""})
+        (tmp_path / "pip.conf").write_text("[install]\nuser = true\n", encoding="utf-8")
         index = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0", "PIP_FIND_LINKS": ""}
-        env = tools() | index | {"PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}
-        done = generate(NO_DOCKER, env=env, template=template)
-        assert done.returncode == 0
-        assert "venv: skipped: python3.13 cannot be started: No such file or directory\n" in done.stdout
-        assert f"  venv     {result}" in done.stdout
-        assert (REPEAT["python3.13"] in done.stdout) is bool(lock)
+        template = edited({"requirements-dev.txt": lock, "api/main.py": ""})
+        result = check("venv", env={**index, "PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}, template=template)
+        assert result.startswith("skipped: the network cannot be reached" if lock else "ok (")
+        assert result.endswith(REPEAT["python3.13"] if lock else "s)")
         assert assert_kept(tmp_path).has("venv/.installed") is not bool(lock)
 
     @pytest.mark.parametrize(
-        ("status", "shown"),
-        [(500, "500 Internal Server Error"), (200, "your requirements are unsatisfiable")],
-        ids=["dead", "portal"],
+        ("status", "shown"), [(500, "500 Internal Server Error"), (200, "your requirements are unsatisfiable")]
     )
-    def test_an_index_that_is_broken_has_failed(
-        self, generate: Generate, tools: Tools, tmp_path: Path, status: int, shown: str
-    ) -> None:
+    def test_an_index_that_is_broken_has_failed(self, check: Check, tmp_path: Path, status: int, shown: str) -> None:
         class Broken(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 self.send_response(status)
@@ -262,103 +255,79 @@ class TestVenv:
         with ThreadingHTTPServer(("127.0.0.1", 0), Broken) as server:
             threading.Thread(target=server.serve_forever, daemon=True).start()
             index = {"UV_INDEX_URL": f"http://127.0.0.1:{server.server_port}/simple", "UV_HTTP_RETRIES": "0"}
-            done = generate(NO_DOCKER, env=tools(uv=UV) | {"UV_CACHE_DIR": str(tmp_path / "cache")} | index)
+            result = check("venv", uv=UV, env={"UV_CACHE_DIR": str(tmp_path / "cache"), **index})
             server.shutdown()
-        assert done.returncode == 0
-        assert re.search("  venv     failed: uv ended with exit code [12]\n", done.stdout)
-        assert shown in done.stdout
-        assert REPEAT["uv"] in done.stdout
+        assert re.match("failed: uv ended with exit code [12]\n", result)
+        assert shown in result
         assert not assert_kept(tmp_path).has("venv")
 
     @pytest.mark.slow
-    def test_nothing_is_fetched_or_compiled_twice(
-        self, generate: Generate, tools: Tools, finished: Project, tmp_path: Path
-    ) -> None:
-        python, log = (finished.path / "venv" / "bin" / "python").resolve(), tmp_path / "log"
-        env = tools(uv=f'echo "$*" >> {log}\nexec {UV} "$@"', python3=str(python))
-        done = generate(NO_DOCKER, env=env | {"PYTHONDONTWRITEBYTECODE": ""})
-        assert "  venv     ok" in done.stdout
-        calls = [line for line in log.read_text(encoding="utf-8").splitlines() if line.startswith(("venv", "pip"))]
-        assert calls
-        assert all(line.endswith(" --offline") for line in calls)
-        assert [*(assert_kept(tmp_path).path / "api" / "__pycache__").glob("main.*.pyc")]
+    def test_nothing_is_fetched_or_compiled_twice(self, check: Check, finished: Project, tmp_path: Path) -> None:
+        python = str((finished.path / "venv/bin/python").resolve())
+        uv = f'echo "$*" >> "$TMPDIR/log"; exec {UV} "$@"'
+        assert check("venv", uv=uv, python3=python, env={"PYTHONDONTWRITEBYTECODE": ""}).startswith("ok (")
+        calls = (tmp_path / "log").read_text(encoding="utf-8").splitlines()
+        assert [line.split()[0] for line in calls if line.endswith(" --offline")] == ["venv", "pip"]
+        assert len(calls) == 2
+        assert [*(assert_kept(tmp_path).path / "api/__pycache__").glob("main.*.pyc")]
 
     @pytest.mark.slow
-    def test_a_wrong_hash_has_failed(self, generate: Generate, tools: Tools, edited: Edited, tmp_path: Path) -> None:
+    def test_a_wrong_hash_has_failed(self, check: Check, edited: Edited, tmp_path: Path) -> None:
         lock = (TEMPLATE / "requirements-dev.txt").read_text(encoding="utf-8")
-        template = edited(**{"requirements-dev.txt": re.sub("sha256:...", "sha256:bad", lock)})
-        done = generate(NO_DOCKER, env=tools(uv=UV), template=template)
-        assert done.returncode == 0
-        assert "  venv     failed: uv ended with exit code 1\n" in done.stdout
-        assert "Hash mismatch for" in done.stdout
+        wrong = edited({"requirements-dev.txt": re.sub("sha256:...", "sha256:bad", lock)})
+        result = check("venv", uv=UV, template=wrong)
+        assert result.startswith("failed: uv ended with exit code 1\n")
+        assert "Hash mismatch for" in result
         assert not assert_kept(tmp_path).has("venv")
 
     @pytest.mark.parametrize(("crash", "code"), [("exit 139", 139), ("kill -SEGV $$", -11)])
     def test_this_python_is_used_where_the_one_asked_for_is_missing(
-        self, generate: Generate, tools: Tools, tmp_path: Path, crash: str, code: int
+        self, check: Check, tmp_path: Path, crash: str, code: int
     ) -> None:
-        uv = f'case "$*" in *" 3.14 "*) echo No interpreter found for Python 3.14; exit 2;; esac; {crash}'
-        done = generate(NO_DOCKER, "python_version=3.14", env=tools(uv=uv))
-        assert done.returncode == 0
-        assert "venv: making venv/ with Python 3.14 ...\nvenv: failed: uv ended with exit code 2\n" in done.stdout
-        assert f"venv: making venv/ with Python {sys.executable} ...\n" in done.stdout
-        assert f"  venv     failed: uv ended with exit code {code}\n" in done.stdout
-        assert "repeat: uv venv --seed --python 3.14 venv\n" in done.stdout
-        assert_kept(tmp_path)
+        uv = f'echo "$*" >> "$TMPDIR/log"; case "$*" in *" 3.14 "*) exit 2;; esac; {crash}'
+        assert check("venv", "python_version=3.14", uv=uv).startswith(f"failed: uv ended with exit code {code}\n")
+        assert f" --python {sys.executable} venv" in (tmp_path / "log").read_text(encoding="utf-8")
 
-    def test_a_full_disk_is_skipped(self, generate: Generate, tools: Tools, mounted: Callable[[str], Path]) -> None:
+    def test_a_full_disk_is_skipped(self, check: Check, mounted: Callable[[str], Path]) -> None:
         small = mounted("size=4m")
-        done = generate("-o", str(small), NO_DOCKER, env=tools(uv=UV))
-        assert done.returncode == 0
-        assert "  venv     skipped: the disk is full\n" in done.stdout
-        assert REPEAT["uv"] in done.stdout
+        assert check("venv", uv=UV, output=small).startswith("skipped: the disk is full\n")
         assert not assert_kept(small).has("venv")
 
-    def test_an_application_that_cannot_be_imported_has_failed(
-        self, generate: Generate, tools: Tools, tmp_path: Path
-    ) -> None:
-        done = generate(NO_DOCKER, env=tools(uv=FAKE_UV.format(python="echo RuntimeError: no; exit 1")))
-        assert done.returncode == 0
-        assert "  venv     failed: python ended with exit code 1\n             RuntimeError: no\n" in done.stdout
+    def test_an_application_that_cannot_be_imported_has_failed(self, check: Check, tmp_path: Path) -> None:
+        result = check("venv", uv=FAKE_UV.format(python="echo RuntimeError: no; exit 1"))
+        assert result.startswith("failed: python ended with exit code 1\n             RuntimeError: no\n")
         assert assert_kept(tmp_path).has("venv/.installed")
 
     @pytest.mark.slow
-    def test_a_venv_that_exists_is_used_again(self, generate: Generate, tools: Tools, copy: Project) -> None:
+    def test_a_venv_that_exists_is_used_again(self, check: Check, copy: Project) -> None:
         project = Project(copy.path.rename(copy.path.with_name("budget-api")))
         git(project.path, "init", "--quiet")
         (project.path / ".git/info/exclude").write_text("venv\n", encoding="utf-8")
         commit(project.path, "mine")
         secrets = project.text(".env")
         foreign = {"GIT_DIR": "/nowhere", "VIRTUAL_ENV": "/nowhere", "PYTHONSAFEPATH": "1", "UV_PYTHON": "2.7"}
-        git_folder = str(Path(str(shutil.which("git"))).parent)
-        env = tools(uv=UV, git=str(shutil.which("git"))) | foreign
-        done = generate("-f", NO_DOCKER, env=env)
-        assert "  venv     ok (" in done.stdout, done.stdout + done.stderr + git_folder
+        assert check("venv", "-f", uv=UV, git=GIT, env=foreign).startswith("ok (")
         assert project.text(".env") == secrets
         assert (project.path / "venv").is_symlink()
 
-    def test_a_venv_that_does_not_work_stays_as_it_is(self, generate: Generate, tools: Tools, tmp_path: Path) -> None:
-        (tmp_path / "budget-api" / "venv" / "bin").mkdir(parents=True)
+    def test_a_venv_that_does_not_work_stays_as_it_is(self, check: Check, tmp_path: Path) -> None:
+        (tmp_path / "budget-api/venv/bin").mkdir(parents=True)
         git(tmp_path / "budget-api", "init", "--quiet")
-        done = generate("-f", NO_DOCKER, env=tools(git=shutil.which("git")))
-        assert (
-            "  venv     skipped: there is a venv/ whose Python does not run or is too old: remove venv/\n"
-            in done.stdout
-        )
+        (tmp_path / "budget-api/.git/info/exclude").write_text("venv\n", encoding="utf-8")
+        result = check("venv", "-f", git=GIT)
+        assert result.startswith("skipped: there is a venv/ whose Python does not run or is too old: remove venv/\n")
         assert assert_kept(tmp_path).has("venv/bin")
 
 
 class TestFinish:
     """A project that is not finished says so, and how it is finished."""
 
-    def test_without_hooks_the_project_tells_how_to_finish_it(
+    def test_without_hooks_the_project_says_how_to_finish_it(
         self, generate: Generate, bake: Bake, tmp_path: Path
     ) -> None:
         answers = {"auth": False, "project_name": 'It\'s "x"', "project_slug": "x"}
         output = tmp_path / """my "späce" isn't $HOME"""
-        done = generate(
-            "-o", str(output), "--accept-hooks", "no", *(f"{name}={text}" for name, text in answers.items())
-        )
+        done = generate("-o", str(output), "--accept-hooks=no", *(f"{name}={text}" for name, text in answers.items()))
         assert done.returncode == 0, done.stderr
         project = Project(output / "x")
         assert "# option: auth" in project.text("pyproject.toml")
@@ -366,14 +335,11 @@ class TestFinish:
         assert command
         shutil.copytree(project.path, tmp_path / "x")
         path = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-        for folder, words in {
-            project.path: command[1],
-            tmp_path: command[1].replace("UNFINISHED", "x/UNFINISHED"),
-        }.items():
-            done = run(("bash", "-c", words), cwd=folder, env=path)
-            assert done.returncode == 0, done.stderr
         fresh = bake(**answers)
-        for each in (project, Project(tmp_path / "x")):
+        for each, here in ((project, project.path), (Project(tmp_path / "x"), tmp_path)):
+            typed = command[1].replace("UNFINISHED", os.path.relpath(each.path / "UNFINISHED", here))
+            done = run(("bash", "-c", typed), cwd=here, env=path)
+            assert done.returncode == 0, done.stderr
             assert each.files() == fresh.files()
             assert [name for name in fresh.files() if each.text(name) != fresh.text(name)] == [".env"]
             assert stat.S_IMODE((each.path / ".env").stat().st_mode) == 0o600
@@ -382,21 +348,20 @@ class TestFinish:
         self, generate: Generate, edited: Edited, tmp_path: Path
     ) -> None:
         main = (TEMPLATE / "api/main.py").read_text(encoding="utf-8")
-        done = generate(NO_VENV, NO_DOCKER, template=edited(**{"api/main.py": f"{main}# end: auth\n"}))
+        done = generate(NO_VENV, NO_DOCKER, template=edited({"api/main.py": f"{main}# end: auth\n"}))
         assert done.returncode == 0
         assert re.search("  files    failed: .*'# end: auth' ends no block", done.stdout)
         assert "\n           repeat: python UNFINISHED/finish.py\n" in done.stdout
         project = Project(tmp_path / "budget-api")
         (project.path / "api/main.py").write_text(main, encoding="utf-8")
-        done = project.run(sys.executable, "UNFINISHED/finish.py")
-        assert "  files    ok (" in done.stdout
+        assert "  files    ok (" in project.run(sys.executable, "UNFINISHED/finish.py").stdout
         assert_kept(tmp_path)
 
-    @pytest.mark.parametrize("content", ["import nowhere\n", "def\n", "raise SystemExit(3)\n", "main = None\n"])
-    def test_a_broken_package_keeps_the_project(
+    @pytest.mark.parametrize("content", ["import nowhere\n", "def\n", "main = None\n"])
+    def test_a_broken_package_does_not_lose_the_project(
         self, generate: Generate, edited: Edited, tmp_path: Path, content: str
     ) -> None:
-        done = generate(template=edited(**{"UNFINISHED/setup/finish.py": content}), env={"BACKEND_STRICT": "1"})
+        done = generate(template=edited({"UNFINISHED/setup/finish.py": content}), env={"BACKEND_STRICT": "1"})
         assert done.returncode == 0
         assert "The project is not finished: " in done.stdout
         assert f"To finish it: cd {tmp_path}/budget-api && python UNFINISHED/finish.py\n" in done.stdout
@@ -406,124 +371,86 @@ class TestFinish:
         self, generate: Generate, edited: Edited, mounted: Callable[[str], Path]
     ) -> None:
         small = mounted("size=8m")
-        template = edited(**{".env.example": "SECRET_KEY=\n" + "# long\n" * 700_000})
+        template = edited({".env.example": "# long\n" * 700_000})
         done = generate("-o", str(small), NO_VENV, NO_DOCKER, template=template)
         assert done.returncode == 0, done.stderr
         assert "  .env     skipped: the disk is full\n" in done.stdout
         assert "\n           repeat: cp .env.example .env\n" in done.stdout
-        project = Project(small / "budget-api")
-        assert project.has("api/main.py")
-        assert not project.has(".env")
+        assert Project(small / "budget-api").has("api/main.py")
+        assert not Project(small / "budget-api").has(".env")
 
-    def test_every_bare_setting_gets_a_secret_of_its_own(
+    def test_every_variable_without_a_value_gets_a_secret_of_its_own(
         self, generate: Generate, edited: Edited, tmp_path: Path
     ) -> None:
-        template = edited(**{".env.example": "# DATABASE_URL=\nSECRET_KEY=\nLOG_LEVEL=info\nOTHER_KEY=\n"})
-        assert generate(template=template).returncode == 0
-        lines = Project(tmp_path / "budget-api").text(".env").splitlines()
-        assert (lines[0], lines[2]) == ("# DATABASE_URL=", "LOG_LEVEL=info")
-        secrets = {lines[1].removeprefix("SECRET_KEY="), lines[3].removeprefix("OTHER_KEY=")}
-        assert [len(secret) for secret in secrets] == [43, 43]
+        example = "# DATABASE_URL=\nSECRET_KEY=\nLOG_LEVEL=info\nOTHER_KEY=\n"
+        assert generate(template=edited({".env.example": example})).returncode == 0
+        text = Project(tmp_path / "budget-api").text(".env")
+        assert re.sub(r"(?m)=.{43}$", "=", text) == example
+        assert len(set(re.findall(r"(?m)=(.{43})$", text))) == 2
 
 
 class TestEnd:
     """The time limit, Ctrl-C, and the end of the terminal: they end every command, and the project stays finished."""
 
-    @every_step
-    def test_a_step_ends_with_its_time(
-        self, generate: Generate, tools: Tools, tmp_path: Path, name: str, call: str, doing: str
-    ) -> None:
-        env = tools(**{name: hanging_at(call)}) | {"BACKEND_TIMEOUT": "1", "TMPDIR": str(tmp_path)}
-        done = generate(NO_VENV if name == "docker" else NO_DOCKER, env=env)
-        assert done.returncode == 0
-        reason = f"skipped: stopped after 1 s while {doing} (BACKEND_TIMEOUT sets the limit)\n"
-        assert f" {reason}{REPEAT[name]}" in done.stdout
+    @every_hang
+    def test_a_step_ends_with_its_time(self, check: Check, tmp_path: Path, hang: Hang) -> None:
+        result = check(hang.step, env={"BACKEND_TIMEOUT": "1"}, **hang.scripts())
+        limit = f"1 s while {hang.doing} (BACKEND_TIMEOUT sets the limit)"
+        assert result == f"skipped: stopped after {limit}{REPEAT[hang.tool]}"
         assert_gone(tmp_path / "pid")
         assert not assert_kept(tmp_path).has("venv")
 
-    @pytest.fixture
-    def interrupted(self, archive: Path, tmp_path: Path, home: Path) -> Callable[..., str]:
-        """Generate, send a signal when tools hang as many as are named, and return the output."""
-
-        def interrupted(*answers: str, env: dict[str, str], sign: int = signal.SIGINT, hanging: int = 1) -> str:
-            with subprocess.Popen(
-                [str(part) for part in command_line(tmp_path, *answers, template=archive)],
-                env=os.environ | env | {"HOME": str(home), "TMPDIR": str(tmp_path)},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                text=True,
-                start_new_session=True,
-            ) as process:
-                assert process.stdout
-                for _ in range(400):
-                    if sum(path.stat().st_size > 0 for path in tmp_path.glob("pid*")) == hanging:
-                        break
-                    time.sleep(0.05)
-                os.killpg(process.pid, sign)
-                output = process.stdout.read()
-            assert process.returncode == 0, output
-            return output
-
-        return interrupted
-
-    @every_step
-    def test_an_interrupt_ends_it(
-        self, interrupted: Callable[..., str], tools: Tools, tmp_path: Path, name: str, call: str, doing: str
-    ) -> None:
-        output = interrupted(NO_VENV if name == "docker" else NO_DOCKER, env=tools(**{name: hanging_at(call)}))
-        assert f" skipped: interrupted while {doing}\n{REPEAT[name]}" in output
+    @every_hang
+    def test_an_interrupt_ends_it(self, check: Check, tmp_path: Path, hang: Hang) -> None:
+        result = check(hang.step, **hang.scripts(f"kill -INT $PPID; {HANG}"))
+        assert result == f"skipped: interrupted while {hang.doing}{REPEAT[hang.tool]}"
         assert_gone(tmp_path / "pid")
         assert not assert_kept(tmp_path).has("venv")
 
-    @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGHUP])
-    def test_other_signals_end_it_too(
-        self, interrupted: Callable[..., str], tools: Tools, tmp_path: Path, sign: int
-    ) -> None:
-        output = interrupted(NO_VENV, env=tools(docker=hanging_at("version")), sign=sign)
-        assert "  docker   skipped: interrupted while asking the engine\n" in output
+    @pytest.mark.parametrize("name", ["TERM", "HUP"])
+    def test_other_signals_end_it_with_all_that_it_started(self, check: Check, tmp_path: Path, name: str) -> None:
+        result = check("docker", docker=f"""kill -{name} $PPID; trap "" TERM; /bin/sh -c '{HANG}'""")
+        assert result.startswith("skipped: interrupted while asking the engine\n")
         assert_gone(tmp_path / "pid")
 
-    def test_a_command_that_started_others_is_ended_with_them(
-        self, interrupted: Callable[..., str], tools: Tools, tmp_path: Path
+    def test_ctrl_c_ends_both_checks_and_a_complete_venv_stays(
+        self, archive: Path, tools: Tools, tmp_path: Path, home: Path
     ) -> None:
-        docker = """trap "" TERM; /bin/sh -c 'echo $$ > "$TMPDIR/pid"; exec /bin/sleep 60'"""
-        assert "skipped: interrupted" in interrupted(NO_VENV, env=tools(docker=docker))
-        assert_gone(tmp_path / "pid")
-
-    def test_both_checks_end_together_and_a_venv_that_is_complete_stays(
-        self, interrupted: Callable[..., str], tools: Tools, tmp_path: Path
-    ) -> None:
-        uv = FAKE_UV.format(python='echo $$ > "$TMPDIR/pid-python"; exec /bin/sleep 60')
-        output = interrupted(env=tools(docker=hanging_at("version"), uv=uv), hanging=2)
-        assert re.findall("skipped: interrupted while (.+)", output) == [
-            "importing api.main in venv/",
-            "asking the engine",
-        ]
-        assert_gone(tmp_path / "pid")
-        assert_gone(tmp_path / "pid-python")
+        env = tools(docker=HANG, uv=FAKE_UV.format(python=HANG.replace("pid", "pid-python")))
+        pids = [tmp_path / "pid", tmp_path / "pid-python"]
+        with subprocess.Popen(
+            [str(part) for part in command_line(tmp_path, template=archive)],
+            env=os.environ | env | {"HOME": str(home)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            assert process.stdout
+            while not all(pid.exists() and pid.stat().st_size for pid in pids):
+                assert process.poll() is None
+                time.sleep(0.05)
+            os.killpg(process.pid, signal.SIGINT)
+            output = process.stdout.read()
+        doing = re.findall("skipped: interrupted while (.+)", output)
+        assert doing == ["importing api.main in venv/", "asking the engine"]
+        for pid in pids:
+            assert_gone(pid)
         assert assert_kept(tmp_path).has("venv/.installed")
 
-    def test_ignored_signals_stay_ignored(self, tools: Tools, archive: Path, tmp_path: Path, home: Path) -> None:
-        shell = """trap "" INT; "$@" & hook=$!; trap - INT; until test -s pid; do sleep 0.1; done
-            kill -INT -$$; kill -INT $hook; touch go; wait $hook"""
-        docker = 'case "$*" in version) echo $$ > pid; until test -e go; do :; done;; esac'
-        docker = docker.replace("pid", f"{tmp_path}/pid").replace("go;", f"{tmp_path}/go;")
-        command = command_line(tmp_path, NO_VENV, template=archive)
-        done = run(
-            ("bash", "-c", f"cd {tmp_path}; {shell.replace('kill -INT -$$; ', '')}", "bash", *command),
-            cwd=tmp_path,
-            env=tools(docker=docker)
-            | {"HOME": str(home), "PATH": f"{tools(docker=docker)['PATH']}:{os.environ['PATH']}"},
-        )
-        assert "  docker   ok (" in done.stdout, done.stdout + done.stderr
+    def test_a_signal_that_is_ignored_stays_ignored(
+        self, archive: Path, tools: Tools, tmp_path: Path, home: Path
+    ) -> None:
+        command = ("/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh", *command_line(tmp_path, NO_VENV, template=archive))
+        done = run(command, cwd=tmp_path, env=tools(docker="kill -INT $PPID; /bin/sleep 0.5") | {"HOME": str(home)})
+        assert "\n  docker   ok (" in done.stdout, done.stderr
 
     @pytest.mark.slow
-    def test_tests_pass_where_signals_are_ignored(self) -> None:
-        this = f"{Path(__file__).name}::TestEnd::test_other_signals_end_it_too"
-        shell = 'trap "" INT HUP TERM; exec "$@"'
-        done = run(("bash", "-c", shell, "bash", sys.executable, "-m", "pytest", "-q", f"tests/{this}"), cwd=ROOT)
-        assert done.returncode == 0, done.stdout
-        assert "2 passed" in done.stdout
+    def test_the_tests_pass_where_signals_are_ignored(self) -> None:
+        tests = f"{Path(__file__)}::TestEnd::test_other_signals_end_it_with_all_that_it_started"
+        pytest_of_its_own = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tests)
+        done = run(("/bin/sh", "-c", 'trap "" INT HUP TERM; exec "$@"', "sh", *pytest_of_its_own), cwd=ROOT)
+        assert "2 passed" in done.stdout, done.stdout
 
 
 class TestConsole:
@@ -548,81 +475,63 @@ class TestConsole:
         assert done.returncode == 0, done.stderr
         assert_kept(tmp_path)
 
-    def test_modules_in_the_temporary_and_the_current_folder_are_not_imported(
-        self, archive: Path, tmp_path: Path, home: Path
+    @pytest.mark.parametrize("python", ["usual", "PYTHONSAFEPATH", "embeddable"])
+    def test_neither_foreign_modules_nor_the_path_of_python_lead_astray(
+        self, archive: Path, tmp_path: Path, home: Path, python: str
     ) -> None:
         for name in ("json", "re", "__future__", "subprocess", "secrets", "venv", "setup"):
             (tmp_path / f"{name}.py").write_text("raise SystemExit('foreign')\n", encoding="utf-8")
+        env, command, library = {"HOME": str(home), "TMPDIR": str(tmp_path)}, tool("cookiecutter"), tmp_path / "library"
+        paths = sysconfig.get_paths()
+        if python == "PYTHONSAFEPATH":  # whose first entry holds what the hooks import
+            shutil.copytree(Path(paths["stdlib"], "json"), library / "json")
+            (library / "shlex.py").write_text("from posixpath import *\n", encoding="utf-8")
+            env |= {"PYTHONSAFEPATH": "1", "PYTHONPATH": str(library)}
+        start: tuple[str | Path, ...] = (command,)
+        if python == "embeddable":  # as for Windows: a file lists the whole path, without the folder of the script
+            library.mkdir()
+            shutil.copy(Path(sys.executable).resolve(), library / "python")
+            entries = (paths["stdlib"], f"{paths['stdlib']}/lib-dynload", paths["purelib"])
+            (library / "python._pth").write_text("\n".join(entries), encoding="utf-8")
+            start = (library / "python", "-m", "cookiecutter")
         for slug, status in {"budget-api": 0, "../x": 1}.items():
-            command = (tool("cookiecutter"), *command_line(tmp_path, f"project_slug={slug}", template=archive)[3:])
-            done = run(command, cwd=tmp_path, env={"HOME": str(home), "TMPDIR": str(tmp_path)})
+            done = run(
+                (*start, *command_line(tmp_path, f"project_slug={slug}", template=archive)[3:]), cwd=tmp_path, env=env
+            )
             assert done.returncode == status, done.stderr
             assert "foreign" not in done.stdout + done.stderr
+            assert ("project_slug = '../x'" in done.stderr) is bool(status)
         assert_kept(tmp_path)
 
-    @pytest.mark.parametrize("safe", ["PYTHONSAFEPATH", "._pth"])
-    def test_a_python_that_leaves_out_the_folder_of_a_script_keeps_its_library(
-        self, archive: Path, tmp_path: Path, home: Path, safe: str
-    ) -> None:
-        library = sysconfig.get_paths()
-        paths = [library["stdlib"], f"{library['stdlib']}/lib-dynload", library["purelib"]]
-        python, env = Path(sys.executable), {"HOME": str(home)}
-        if safe == "._pth":  # as in the embeddable distribution for Windows
-            python = tmp_path / "python"
-            shutil.copy(Path(sys.executable).resolve(), python)
-            python.with_name("python._pth").write_text("\n".join(paths), encoding="utf-8")
-        else:
-            env |= {"PYTHONSAFEPATH": "1", "PYTHONPATH": str(tmp_path / "first")}
-            (tmp_path / "first").mkdir()
-            (tmp_path / "first/json.py").write_text((Path(paths[0]) / "json/__init__.py").read_text("utf-8"), "utf-8")
-        for slug, status in {"budget-api": 0, "../x": 1}.items():
-            command = (python, *command_line(tmp_path, f"project_slug={slug}", template=archive)[1:])
-            done = run(command, cwd=tmp_path, env=env)
-            assert done.returncode == status, done.stderr
-            assert status == 0 or "project_slug = '../x'" in done.stderr
-        assert_kept(tmp_path)
-
-    def test_tools_see_no_other_project(self, generate: Generate, tools: Tools, tmp_path: Path) -> None:
+    def test_tools_see_no_other_project(self, check: Check, tmp_path: Path) -> None:
         names = ("GIT_DIR", "GIT_WORK_TREE", "VIRTUAL_ENV", "PIP_TARGET", "PYTHONPATH", "UV_PROJECT_ENVIRONMENT")
-        telling = f'exec /usr/bin/env >> "{tmp_path}/seen"'
-        done = generate(env=tools(docker=telling, uv=telling) | dict.fromkeys(names, "/foreign"))
-        assert done.returncode == 0, done.stderr
+        script = '/usr/bin/env >> "$TMPDIR/seen"'
+        for step, name in (("docker", "docker"), ("venv", "uv")):
+            check(step, "-f", env=dict.fromkeys(names, "/foreign"), output=tmp_path / name, **{name: script})
         seen = (tmp_path / "seen").read_text(encoding="utf-8")
         assert "PATH=" in seen
         assert "/foreign" not in seen
 
-    def test_a_home_that_is_missing_and_a_path_with_spaces_do_no_harm(
-        self, generate: Generate, tools: Tools, tmp_path: Path
-    ) -> None:
+    def test_a_home_that_is_missing_does_no_harm(self, check: Check, tmp_path: Path) -> None:
         config = tmp_path / "config.yaml"
         config.write_text(f"replay_dir: {tmp_path}/replay\ncookiecutters_dir: {tmp_path}/templates\n", encoding="utf-8")
-        output = tmp_path / "my späce"
-        env = tools() | {"HOME": "/nowhere", "COOKIECUTTER_CONFIG": str(config), "BACKEND_TIMEOUT": "0.1"}
-        done = generate("-o", str(output), env=env | {"PWD": "/"})
-        assert done.returncode == 0, done.stderr
-        assert f"cd '{output}/budget-api'" in done.stdout.replace("cd 'tmp", "cd '/tmp")
-        assert_kept(output)
+        env = {"HOME": "/nowhere", "COOKIECUTTER_CONFIG": str(config), "BACKEND_TIMEOUT": "0.1"}
+        assert check("docker", docker=HANG, env=env).startswith("skipped: stopped after 0.1 s")
 
 
 class TestSummary:
     """What is printed at the end."""
 
-    def test_it_shows_each_step_the_options_and_what_to_type_next(self, generate: Generate, tmp_path: Path) -> None:
-        done = generate(NO_DOCKER, "telemetry=yes", env={"PATH": "/nowhere", "PWD": str(tmp_path)})
-        shown = re.sub(r"\d\.\d s", "0.1 s", done.stdout).partition("\n\n")[2]
-        assert (
-            shown
-            == """\
+    SHOWN = f"""\
 Budget API is in budget-api
 
   options  auth, ci=github, database=postgresql, example, python_version=3.13, telemetry
-  updates  skipped: the template is not in a git repository
+  updates  skipped: the template is in no git repository, or git is missing
              `cruft update` won't work; `cruft link ADDRESS` makes it possible later
   files    ok (0.1 s)
   .env     ok (with fresh secrets)
-  venv     skipped: BACKEND_SKIP_SETUP is set
-           repeat: python3.13 -m venv venv
-                   venv/bin/pip install --require-hashes -r requirements-dev.txt
+  venv     skipped: BACKEND_SKIP_SETUP is set{REPEAT["python3.13"]}
+  docker   skipped: BACKEND_SKIP_SETUP is set{REPEAT["docker"]}
 
 Next:
   cd budget-api
@@ -634,8 +543,13 @@ Next:
 Without make: venv/bin/uvicorn api.main:app --reload
 Then open http://localhost:8000/docs
 """
-        )
-        assert max(map(len, done.stdout.splitlines())) <= 100
+
+    def test_it_shows_the_options_each_step_and_what_to_type_next(
+        self, generate: Generate, tools: Tools, tmp_path: Path
+    ) -> None:
+        done = generate("telemetry=yes", env=tools() | {"BACKEND_SKIP_SETUP": "yes", "PWD": str(tmp_path)})
+        assert re.sub(r"\d\.\d s", "0.1 s", done.stdout).partition("\n\n")[2] == self.SHOWN
+        assert max(map(len, self.SHOWN.splitlines())) <= 100
 
     @pytest.mark.parametrize("kept_in_git", [False, True])
     def test_what_to_type_next_works(self, generate: Generate, tmp_path: Path, *, kept_in_git: bool) -> None:
@@ -647,39 +561,29 @@ Then open http://localhost:8000/docs
         done = generate("-f", "-o", str(output), env={"PWD": str(tmp_path)})
         lines = done.stdout.partition("\nNext:\n")[2].partition("\n\n")[0]
         assert ("git init" in lines) is not kept_in_git
-        assert lines.endswith("\n  make run")
         names = ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL")
-        typed = run(
-            ("bash", "-ec", lines.replace("make", "make --dry-run")), cwd=tmp_path, env=dict.fromkeys(names, "me")
-        )
-        assert typed.returncode == 0, typed.stderr
+        typed = ("bash", "-ec", lines.replace("  make run", "  make --dry-run run"))
+        done = run(typed, cwd=tmp_path, env=dict.fromkeys(names, "me"))
+        assert done.returncode == 0, done.stderr
+        assert "uvicorn api.main:app" in done.stdout
         assert git(folder, "status", "--porcelain") == ""
         assert git(folder, "ls-files", ".env", "README.md") == "README.md"
 
 
-class TestSwitches:
-    """What the environment asks for."""
+class TestStrict:
+    """BACKEND_STRICT, by which a step that is not ok fails."""
 
-    def test_a_wrong_time_limit_is_reported(self, generate: Generate, tools: Tools) -> None:
-        done = generate(NO_VENV, env=tools() | {"BACKEND_TIMEOUT": "soon"})
-        assert done.returncode == 0
-        assert "BACKEND_TIMEOUT='soon' is no number of seconds above 0; 900 are used." in done.stdout
-
+    @pytest.mark.parametrize("keep", [(), ("--keep-project-on-failure",)], ids=str)
     @pytest.mark.parametrize("skip", ["", "1"])
-    def test_strict_fails_for_what_is_not_ok(self, generate: Generate, tools: Tools, tmp_path: Path, skip: str) -> None:
-        done = generate(NO_VENV, env=tools() | {"BACKEND_STRICT": "yes", "BACKEND_SKIP_SETUP": skip})
+    def test_a_check_that_is_skipped_fails(
+        self, generate: Generate, tools: Tools, tmp_path: Path, skip: str, keep: tuple[str, ...]
+    ) -> None:
+        done = generate(*keep, NO_VENV, env=tools() | {"BACKEND_STRICT": "yes", "BACKEND_SKIP_SETUP": skip})
         assert done.returncode == 1
         assert "--keep-project-on-failure" in done.stdout
-        assert not (tmp_path / "budget-api").exists()
+        assert (tmp_path / "budget-api/.env").exists() is bool(keep)
 
-    def test_strict_keeps_the_project_where_that_is_asked_for(
-        self, generate: Generate, tools: Tools, tmp_path: Path
-    ) -> None:
-        done = generate("--keep-project-on-failure", NO_VENV, env=tools() | {"BACKEND_STRICT": "1"})
-        assert done.returncode == 1
-        assert_kept(tmp_path)
-
-    def test_strict_accepts_that_updates_are_not_recorded(self, generate: Generate, tools: Tools) -> None:
+    def test_updates_that_are_not_recorded_do_not_count(self, generate: Generate, tools: Tools) -> None:
         done = generate(NO_VENV, NO_DOCKER, env=tools() | {"BACKEND_STRICT": "1"})
         assert "  updates  skipped: " in done.stdout
         assert done.returncode == 0
@@ -687,9 +591,8 @@ class TestSwitches:
     @pytest.mark.docker
     @pytest.mark.slow
     @needs_engine
-    def test_strict_accepts_two_checks_that_are_ok(self, generate: Generate, tools: Tools, tmp_path: Path) -> None:
+    def test_checks_that_are_ok_pass(self, generate: Generate, tools: Tools, tmp_path: Path) -> None:
         done = generate(env=tools(docker=DOCKER, uv=UV) | {"BACKEND_STRICT": "1"})
         assert done.returncode == 0, done.stdout
-        assert "  venv     ok (" in done.stdout
-        assert "  docker   ok (" in done.stdout
+        assert re.search(r"\n  venv     ok \(.+\)\n  docker   ok \(.+\)\n\nNext:", done.stdout)
         assert_kept(tmp_path)
