@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
+from zipfile import ZipFile
 
 import pytest
 
@@ -475,37 +476,44 @@ class TestConsole:
         assert done.returncode == 0, done.stderr
         assert_kept(tmp_path)
 
-    @pytest.mark.parametrize("python", ["usual", "PYTHONSAFEPATH", "embeddable"])
-    def test_neither_foreign_modules_nor_the_path_of_python_lead_astray(
-        self, archive: Path, tmp_path: Path, home: Path, python: str
+    @pytest.mark.parametrize("safe", ["", "PYTHONSAFEPATH", "embeddable"])
+    def test_foreign_modules_are_not_imported_and_the_library_is_found(
+        self, archive: Path, tmp_path: Path, home: Path, safe: str
     ) -> None:
         for name in ("json", "re", "__future__", "subprocess", "secrets", "venv", "setup"):
-            (tmp_path / f"{name}.py").write_text("raise SystemExit('foreign')\n", encoding="utf-8")
-        env, command, library = {"HOME": str(home), "TMPDIR": str(tmp_path)}, tool("cookiecutter"), tmp_path / "library"
-        paths = sysconfig.get_paths()
-        if python == "PYTHONSAFEPATH":  # whose first entry holds what the hooks import
-            shutil.copytree(Path(paths["stdlib"], "json"), library / "json")
-            (library / "shlex.py").write_text("from posixpath import *\n", encoding="utf-8")
-            env |= {"PYTHONSAFEPATH": "1", "PYTHONPATH": str(library)}
-        start: tuple[str | Path, ...] = (command,)
-        if python == "embeddable":  # as for Windows: a file lists the whole path, without the folder of the script
-            library.mkdir()
-            shutil.copy(Path(sys.executable).resolve(), library / "python")
-            entries = (paths["stdlib"], f"{paths['stdlib']}/lib-dynload", paths["purelib"])
-            (library / "python._pth").write_text("\n".join(entries), encoding="utf-8")
-            start = (library / "python", "-m", "cookiecutter")
-        for slug, status in {"budget-api": 0, "../x": 1}.items():
-            done = run(
-                (*start, *command_line(tmp_path, f"project_slug={slug}", template=archive)[3:]), cwd=tmp_path, env=env
+            (tmp_path / f"{name}.py").write_text("raise SystemExit('imported')\n", encoding="utf-8")
+        env, start = {"HOME": str(home), "TMPDIR": str(tmp_path)}, [tool("cookiecutter")]
+        if safe:  # the first entry of the path is the library, not the folder of the script
+            library, folder = (
+                Path(sysconfig.get_path("stdlib")),
+                tmp_path / "python/lib" / Path(os.__file__).parent.name,
             )
+            folder.mkdir(parents=True)
+            archived = folder.with_name(f"python{sys.version_info.major}{sys.version_info.minor}.zip")
+            with ZipFile(archived, "w") as file:
+                for path in library.rglob("*.py"):
+                    if not {"test", "site-packages"} & {*path.parts}:
+                        file.write(path, path.relative_to(library))
+            (folder / "lib-dynload").symlink_to(library / "lib-dynload")
+            (folder / "site-packages").symlink_to(sysconfig.get_path("purelib"))
+            python = Path(shutil.copy(Path(sys.executable).resolve(), tmp_path / "python/python"))
+            start = [python, "-m", "cookiecutter"]
+            if safe == "embeddable":  # as for Windows, where a file lists the whole path
+                entries = (archived, folder / "lib-dynload", folder / "site-packages")
+                python.with_name("python._pth").write_text("\n".join(map(str, entries)), encoding="utf-8")
+            else:
+                env |= {"PYTHONSAFEPATH": "1", "PYTHONHOME": str(tmp_path / "python")}
+        for slug, status in {"budget-api": 0, "../x": 1}.items():
+            typed = command_line(tmp_path, f"project_slug={slug}", template=archive)[3:]
+            done = run((*start, *typed), cwd=tmp_path, env=env)
             assert done.returncode == status, done.stderr
-            assert "foreign" not in done.stdout + done.stderr
+            assert "imported" not in done.stdout + done.stderr
             assert ("project_slug = '../x'" in done.stderr) is bool(status)
         assert_kept(tmp_path)
 
     def test_tools_see_no_other_project(self, check: Check, tmp_path: Path) -> None:
         names = ("GIT_DIR", "GIT_WORK_TREE", "VIRTUAL_ENV", "PIP_TARGET", "PYTHONPATH", "UV_PROJECT_ENVIRONMENT")
-        script = '/usr/bin/env >> "$TMPDIR/seen"'
+        script = 'exec /usr/bin/env >> "$TMPDIR/seen"'
         for step, name in (("docker", "docker"), ("venv", "uv")):
             check(step, "-f", env=dict.fromkeys(names, "/foreign"), output=tmp_path / name, **{name: script})
         seen = (tmp_path / "seen").read_text(encoding="utf-8")
