@@ -1,6 +1,7 @@
 """Draw `docs/terminal.svg`, the picture in the README, from a real run of `make project` in a clone."""
 
 import io
+import os
 import re
 import subprocess
 import sys
@@ -23,8 +24,10 @@ def session() -> str:
         clone = Path(folder) / "cookiecutter-backend"
         subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
         subprocess.run(["git", "remote", "set-url", "origin", ADDRESS], cwd=clone, check=True)
-        shell = ["bash", "-c", f'export PWD="{clone}"; {COMMAND}']
-        done = subprocess.run(shell, cwd=clone, check=True, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        environment = {name: value for name, value in os.environ.items() if "MAKE" not in name} | {"PWD": str(clone)}
+        done = subprocess.run(
+            ["bash", "-c", COMMAND], cwd=clone, env=environment, check=True, capture_output=True, text=True
+        )
     return f"$ {COMMAND}\n{done.stdout}{done.stderr}"
 
 

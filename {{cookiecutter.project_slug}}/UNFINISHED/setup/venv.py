@@ -21,22 +21,21 @@ def run_uv(step: Step, uv: str, *arguments: str) -> None:
 
 def make(step: Step, uv: str | None, version: str) -> None:
     """Make an empty virtual environment."""
-    pythons = candidates(version, uv)
-    for python in pythons:
-        step.announce(f"making venv/ with Python {python[-1].lstrip('-')}")
+    *_, last = pythons = candidates(version, uv)
+    for minor, python in pythons:
+        step.announce(f"making venv/ with Python {minor}")
         try:
             if uv:
-                run_uv(
-                    step, uv, "venv", "--seed", "--allow-existing", "--no-python-downloads", "--python", *python, "venv"
-                )
+                options = ("--seed", "--allow-existing", "--no-python-downloads")
+                run_uv(step, uv, "venv", *options, "--python", *python, "venv")
             else:
                 step.run(*python, "-m", "venv", "venv")
         except StepError:
-            if python is pythons[-1]:
+            if python is last[1]:
                 raise
-            step.report(f"Python {version} can't be used here")
+            step.report(f"Python {minor} can't be used here")
         else:
-            return
+            break
 
 
 def check_venv(step: Step, uv: str | None, version: str) -> None:
@@ -68,7 +67,7 @@ def check_venv(step: Step, uv: str | None, version: str) -> None:
 def venv_check(context: Context, version: str) -> Step:
     """Describe the check for a version such as 3.13."""
     uv = shutil.which("uv")
-    python = candidates(version, uv)[0]
+    _, python = candidates(version, uv)[0]
     make = (
         ["uv", "venv", "--seed", "--allow-existing", "--python", *python, "venv"]
         if uv
