@@ -2,19 +2,20 @@
 
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
 
-from api.models import Budget, Transaction
-from api.schemas.pagination import Page, PageRequest
-from api.schemas.transactions import TransactionCreate, TransactionRead
+from api.models import Base, Budget, Transaction
+from api.schemas.pagination import PageRequest
+from api.schemas.transactions import TransactionCreate
 from api.services.budgets import BudgetService
 from api.services.errors import ConflictError, NotFoundError
-from api.services.pagination import PagedQuery
+from api.services.pagination import PagedQuery, PageOf
 
 
 class TransactionNotFoundError(NotFoundError):
-    """There is no such transaction in this budget."""
+    """The budget has no such transaction."""
 
     code = "transaction-not-found"
     title = "No such transaction"
@@ -24,122 +25,103 @@ class TransactionNotFoundError(NotFoundError):
 
 
 class LimitExceededError(ConflictError):
-    """The budget has less left than the amount."""
+    """The amount is more than what remains of the budget."""
 
     code = "limit-exceeded"
     title = "The budget's limit would be exceeded"
 
 
-_COLUMNS = (
-    Transaction.id,
-    Transaction.budget_id,
-    Transaction.amount,
-    Transaction.description,
-    Transaction.occurred_at,
+# Created once: building a statement takes a fifth of the CPU time of a request that reads.
+_IN_BUDGET = Budget.id == bindparam("budget")
+_IN_BUDGET &= Budget.owner_id == bindparam("owner")  # option: auth
+_QUERY = select(Transaction).join(Transaction.budget).where(_IN_BUDGET)
+_GET = _QUERY.where(Transaction.id == bindparam("transaction"))
+_PAGE = PagedQuery(
+    _QUERY.order_by(Transaction.occurred_at.desc(), Transaction.id.desc()),
+    total=select(Budget.transaction_count).where(_IN_BUDGET),
 )
-_OF_BUDGET = select(*_COLUMNS).where(Transaction.budget_id == bindparam("budget_id"))
-_OF_BUDGET = _OF_BUDGET.join(Budget).where(Budget.owner_id == bindparam("owner"))  # option: auth
-_ONE = _OF_BUDGET.where(Transaction.id == bindparam("transaction_id"))
-_TOTAL = select(Budget.transaction_count).where(Budget.id == bindparam("budget_id"))
-_TOTAL = _TOTAL.where(Budget.owner_id == bindparam("owner"))  # option: auth
-_NEWEST_FIRST = _OF_BUDGET.order_by(Transaction.occurred_at.desc(), Transaction.id.desc())
-_PAGE = PagedQuery(_NEWEST_FIRST, Page[TransactionRead], total=_TOTAL)
 _SPEND = (
     update(Budget)
-    .where(Budget.id == bindparam("budget_id"), Budget.spent + bindparam("amount") <= Budget.limit)
+    .where(_IN_BUDGET, Budget.spent + bindparam("amount") <= Budget.limit)
     .values(spent=Budget.spent + bindparam("amount"), transaction_count=Budget.transaction_count + 1)
     .returning(Budget.id)
+    .execution_options(synchronize_session=False)
 )
-_SPEND = _SPEND.where(Budget.owner_id == bindparam("owner"))  # option: auth
-_INSERT = insert(Transaction).returning(*_COLUMNS)
-_REMOVE = (
-    delete(Transaction)
-    .where(Transaction.budget_id == bindparam("budget_id"), Transaction.id == bindparam("transaction_id"))
-    .returning(Transaction.amount)
-)
-_GIVE_BACK = (
-    update(Budget)
-    .where(Budget.id == bindparam("budget_id"))
-    .values(spent=Budget.spent - bindparam("amount"), transaction_count=Budget.transaction_count - 1)
-)
+_INSERT = insert(Base.metadata.tables["transactions"])
 
 
 class TransactionService:
-    """The rules of spending."""
+    """The business logic of transactions."""
 
     def __init__(
         self,
-        connection: AsyncConnection,
+        session: AsyncSession,
         owner_id: UUID,  # option: auth
     ) -> None:
-        self._connection = connection
+        self._session = session
         self._owner_id = owner_id  # option: auth
         self._budgets = BudgetService(
-            connection,
+            session,
             owner_id,  # option: auth
         )
 
-    async def create(self, budget_id: UUID, body: TransactionCreate) -> TransactionRead:
-        """Spend money of a budget.
+    async def create(self, budget_id: UUID, body: TransactionCreate) -> Transaction:
+        """Spend an amount of a budget.
+
+        One conditional UPDATE checks the limit and spends, so that concurrent requests can't exceed it. The row is
+        inserted without the unit of work of the session, which takes three times the CPU time.
 
         Raises:
-            BudgetNotFoundError: where there is no such budget.
-            LimitExceededError: where less is left than the amount.
+            BudgetNotFoundError: if there is no such budget.
+            LimitExceededError: if less than the amount remains.
         """
-        spending = {
-            "owner": self._owner_id,  # option: auth
-            "budget_id": budget_id,
-            "amount": body.amount,
-        }
-        if await self._connection.scalar(_SPEND, spending) is None:
-            budget = await self._budgets.summarize(budget_id)
+        parameters = {**self._parameters(budget_id), "amount": body.amount}
+        if await self._session.scalar(_SPEND, parameters) is None:
+            budget = await self._budgets.get(budget_id)
             message = f"{body.amount:.2f} is more than the {budget.remaining:.2f} that is left."
             raise LimitExceededError(message)
-        transaction = {"budget_id": budget_id, **body.model_dump()}
-        return TransactionRead.model_validate((await self._connection.execute(_INSERT, transaction)).one())
+        values = {"id": uuid7(), "budget_id": budget_id, **body.model_dump()}
+        await self._session.execute(_INSERT, values)
+        return Transaction(**values)
 
-    async def list(self, budget_id: UUID, page: PageRequest) -> Page[TransactionRead]:
+    async def get_page(self, budget_id: UUID, page: PageRequest) -> PageOf[Transaction]:
         """Read a page of a budget's transactions, newest first.
 
         Raises:
-            BudgetNotFoundError: where there is no such budget.
+            BudgetNotFoundError: if there is no such budget.
         """
-        transactions = await _PAGE.fetch(
-            self._connection,
-            page,
-            owner=self._owner_id,  # option: auth
-            budget_id=budget_id,
-        )
+        transactions = await _PAGE.fetch(self._session, page, **self._parameters(budget_id))
         if transactions.total == 0:
             await self._budgets.get(budget_id)
         return transactions
 
-    async def get(self, budget_id: UUID, transaction_id: UUID) -> TransactionRead:
+    async def get(self, budget_id: UUID, transaction_id: UUID) -> Transaction:
         """Read a transaction.
 
         Raises:
-            TransactionNotFoundError: where the budget has none such.
+            TransactionNotFoundError: if the budget has no such transaction.
         """
-        keys = {
-            "owner": self._owner_id,  # option: auth
-            "budget_id": budget_id,
-            "transaction_id": transaction_id,
-        }
-        row = (await self._connection.execute(_ONE, keys)).one_or_none()
-        if row is None:
+        parameters = {**self._parameters(budget_id), "transaction": transaction_id}
+        transaction = await self._session.scalar(_GET, parameters)
+        if transaction is None:
             raise TransactionNotFoundError(transaction_id)
-        return TransactionRead.model_validate(row)
+        return transaction
 
     async def delete(self, budget_id: UUID, transaction_id: UUID) -> None:
-        """Take a transaction back; its amount can be spent again.
+        """Delete a transaction; its amount can be spent again.
 
         Raises:
-            BudgetNotFoundError: where there is no such budget.
-            TransactionNotFoundError: where the budget has none such.
+            BudgetNotFoundError: if there is no such budget.
+            TransactionNotFoundError: if the budget has no such transaction.
         """
-        await self._budgets.lock(budget_id)
-        keys = {"budget_id": budget_id, "transaction_id": transaction_id}
-        amount = await self._connection.scalar(_REMOVE, keys)
-        if amount is None:
-            raise TransactionNotFoundError(transaction_id)
-        await self._connection.execute(_GIVE_BACK, {"budget_id": budget_id, "amount": amount})
+        budget = await self._budgets.get(budget_id, for_update=True)
+        transaction = await self.get(budget_id, transaction_id)
+        budget.spent -= transaction.amount
+        budget.transaction_count -= 1
+        await self._session.delete(transaction)
+
+    def _parameters(self, budget_id: UUID) -> dict[str, UUID]:
+        return {
+            "owner": self._owner_id,  # option: auth
+            "budget": budget_id,
+        }
