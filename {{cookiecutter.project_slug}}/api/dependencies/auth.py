@@ -24,12 +24,7 @@ class TokenMissingError(UnauthenticatedError):
 
 
 async def get_current_user_id(request: Request, token: Annotated[str | None, Depends(bearer)]) -> UUID:
-    """Return the id of the user that the access token was issued for.
-
-    Raises:
-        TokenMissingError: if there is no token.
-        InvalidTokenError: if it is not valid.
-    """
+    """Return the id of the user of the access token, or raise `TokenMissingError` or `InvalidTokenError`."""
     if token is None:
         message = "Send the access token of a login: Authorization: Bearer TOKEN."
         raise TokenMissingError(message)

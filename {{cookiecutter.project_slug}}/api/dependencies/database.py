@@ -230,8 +230,9 @@ async def get_database(connection: HTTPConnection) -> Database:
 DatabaseDep = Annotated[Database, Depends(get_database)]
 
 
-async def get_session(database: DatabaseDep, connection: HTTPConnection) -> AsyncIterator[AsyncSession]:
+async def get_session(connection: HTTPConnection) -> AsyncIterator[AsyncSession]:
     """Open the session of a request; that of a WebSocket, which has no method, can write."""
+    database: Database = connection.state.database
     async with database.session(readonly=connection.scope.get("method") in SAFE_METHODS) as session:
         yield session
 

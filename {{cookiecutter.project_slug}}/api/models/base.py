@@ -10,51 +10,34 @@ from sqlalchemy.types import TypeDecorator
 
 
 class MoneyColumn(TypeDecorator[Decimal]):
-    """An exact amount with two decimal places, stored as an integer number of cents."""
+    """An exact amount with at most two decimal places, else a `ValueError`; it is stored as an integer number of cents."""
 
     impl = BigInteger
     cache_ok = True
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
-        """Convert an amount to cents.
-
-        Raises:
-            ValueError: if `value` has more than two decimal places.
-        """
-        if value is None:
-            return None
-        cents = value.scaleb(2)
-        if cents % 1:
+        if value is not None and value.scaleb(2) % 1:
             message = f"{value} has more than two decimal places"
             raise ValueError(message)
-        return int(cents)
+        return None if value is None else int(value.scaleb(2))
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> Decimal | None:
-        """Convert cents to an amount."""
         return None if value is None else Decimal(value).scaleb(-2)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A timezone-aware `datetime` in UTC; SQLite has no time zones, so there it is stored without one."""
+    """A `datetime` in UTC; one without a time zone is a `ValueError`. SQLite, which has no time zones, stores it without."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Convert a datetime to UTC.
-
-        Raises:
-            ValueError: if `value` is naive, that is, without a time zone.
-        """
-        if value is None:
-            return None
-        if value.tzinfo is None:
+        if value is not None and value.tzinfo is None:
             message = f"{value} has no time zone"
             raise ValueError(message)
-        return value.astimezone(UTC)
+        return None if value is None else value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return a datetime in UTC."""
         return None if value is None else value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
 
 

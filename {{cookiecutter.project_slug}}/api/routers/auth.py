@@ -1,7 +1,5 @@
 """The endpoints of logins: the password grant of OAuth 2.0 (RFC 6749, section 4.3) and refresh tokens (section 6)."""
 
-from http import HTTPStatus
-
 from fastapi import APIRouter, Depends
 
 from api.dependencies.auth import AddressDep, AuthServiceDep, LoginFormDep, forbid_caching
@@ -13,13 +11,11 @@ router = APIRouter(
     prefix="/v1/auth",
     tags=["auth"],
     dependencies=[Depends(forbid_caching)],
-    responses=problem_responses(
-        HTTPStatus.UNAUTHORIZED, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE
-    ),
+    responses=problem_responses(401, 422, 503),
 )
 
 
-@router.post("/token", response_model=TokenPair, responses=problem_responses(HTTPStatus.TOO_MANY_REQUESTS))
+@router.post("/token", response_model=TokenPair, responses=problem_responses(429))
 async def log_in(form: LoginFormDep, address: AddressDep, auth: AuthServiceDep) -> IssuedTokens:
     return await auth.login(form.username, form.password, address)
 
@@ -29,6 +25,6 @@ async def refresh_tokens(body: RefreshRequest, auth: AuthServiceDep) -> IssuedTo
     return await auth.refresh(body.refresh_token)
 
 
-@router.post("/logout", status_code=HTTPStatus.NO_CONTENT)
+@router.post("/logout", status_code=204)
 async def log_out(body: RefreshRequest, auth: AuthServiceDep) -> None:
     await auth.logout(body.refresh_token)

@@ -1,7 +1,5 @@
 """The root, which names the API, and the health routes."""
 
-from http import HTTPStatus
-
 from fastapi import APIRouter, Request
 
 from api.dependencies.health import HealthServiceDep
@@ -25,7 +23,7 @@ async def livez() -> Health:
     return Health()
 
 
-@router.get("/readyz", responses=problem_responses(HTTPStatus.SERVICE_UNAVAILABLE))
+@router.get("/readyz", responses=problem_responses(503))
 async def readyz(health: HealthServiceDep) -> Health:
     """Return 200 while the database responds and its schema is not older than the code, else 503."""
     await health.check()

@@ -29,22 +29,19 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 SCHEMAS = "#/components/schemas/{model}"
 
-BODY_PROBLEMS = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-"""The statuses of requests whose body can't be read, is too slow or is too large."""
+BODY_STATUSES = (400, 408, 413)
+"""The statuses of requests whose body can't be read, is too slow or too large."""
 
-STATUS_BY_KIND: dict[type[ServiceError], HTTPStatus] = {
-    NotFoundError: HTTPStatus.NOT_FOUND,
-    ConflictError: HTTPStatus.CONFLICT,
+STATUS_BY_KIND: dict[type[ServiceError], int] = {
+    NotFoundError: 404,
+    ConflictError: 409,
     # option: auth
-    InvalidError: HTTPStatus.UNPROCESSABLE_ENTITY,
-    UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
-    TooManyAttemptsError: HTTPStatus.TOO_MANY_REQUESTS,
+    InvalidError: 422,
+    UnauthenticatedError: 401,
+    TooManyAttemptsError: 429,
     # end: auth
-    UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    UnavailableError: 503,
 }
-
-RETRY_AFTER = 1
-"""Seconds after which a client may repeat a request that got a 503."""
 
 
 class ProblemDetailsAPI(FastAPI):
@@ -58,21 +55,18 @@ class ProblemDetailsAPI(FastAPI):
         if self.openapi_schema is None:
             schema = super().openapi()
             for operation in (operation for path in schema["paths"].values() for operation in path.values()):
-                statuses = BODY_PROBLEMS if "requestBody" in operation else ()
-                # option: auth
-                if "security" in operation:
-                    statuses = (*statuses, HTTPStatus.UNAUTHORIZED)
-                # end: auth
+                statuses = BODY_STATUSES if "requestBody" in operation else ()
+                statuses = (*statuses, 401) if "security" in operation else statuses  # option: auth
                 operation["responses"] |= problem_responses(*statuses)
             _, schemas = models_json_schema([(Problem, "serialization")], ref_template=SCHEMAS)
             schema["components"]["schemas"] |= schemas["$defs"]
         return super().openapi()
 
 
-def problem_responses(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` of a route that may respond with problems of these statuses."""
     content = {MEDIA_TYPE: {"schema": {"$ref": SCHEMAS.format(model=Problem.__name__)}}}
-    return {str(status.value): {"description": status.phrase, "content": content} for status in statuses}
+    return {str(status): {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
 
 
 def register_exception_handlers(app: FastAPI) -> None:
@@ -86,22 +80,20 @@ def register_exception_handlers(app: FastAPI) -> None:
 async def on_service_error(request: Request, error: ServiceError) -> Response:
     """Respond to the error of a service with the status of its kind."""
     status = next(status for kind, status in STATUS_BY_KIND.items() if isinstance(error, kind))
+    headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
     if isinstance(error, UnavailableError):
         logger.warning("unavailable: %s (%s)", error, error.__cause__)
-    return _respond(
-        request,
-        status,
-        type_=f"urn:problem:{error.code}",
-        title=error.title,
-        detail=error.detail,
-        headers=_headers(error),
-    )
+    # option: auth
+    if isinstance(error, UnauthenticatedError):
+        headers["WWW-Authenticate"] = "Bearer"
+    # end: auth
+    return _respond(request, status, error.detail, headers, type=f"urn:problem:{error.code}", title=error.title)
 
 
 async def on_invalid_request(request: Request, error: RequestValidationError) -> Response:
     """Respond with what is not valid, but without the values of the request, which may be secret."""
     errors = [FieldError.model_validate(each) for each in error.errors()]
-    return _respond(request, HTTPStatus.UNPROCESSABLE_ENTITY, detail="The request is not valid.", errors=errors)
+    return _respond(request, 422, "The request is not valid.", errors=errors)
 
 
 async def on_http_exception(request: Request, error: HTTPException) -> Response:
@@ -109,14 +101,13 @@ async def on_http_exception(request: Request, error: HTTPException) -> Response:
     headers = error.headers
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (allowed := _allowed_methods(request)):
         headers = {"Allow": ", ".join(allowed)}
-    return _respond(request, HTTPStatus(error.status_code), detail=error.detail, headers=headers)
+    return _respond(request, error.status_code, error.detail, headers)
 
 
 class ProblemMiddleware:
     """Responds to what middleware raises, and to an unhandled exception with a 500 that reveals nothing of it.
 
-    Starlette's own handler for them lies outside all middleware: its response would have no request id and no CORS
-    headers.
+    Starlette's own handler lies outside all middleware: its response would have no request id and no CORS headers.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -145,8 +136,7 @@ class ProblemMiddleware:
                 response = await on_http_exception(request, error)
             else:
                 logger.exception("unhandled exception")
-                detail = "The server has failed to handle the request."
-                response = _respond(request, HTTPStatus.INTERNAL_SERVER_ERROR, detail=detail)
+                response = _respond(request, 500, "The server has failed to handle the request.")
             await response(scope, receive, send)
 
 
@@ -157,35 +147,17 @@ def _allowed_methods(request: Request) -> list[str]:
     return [scope["method"] for scope in scopes if any(route.matches(scope)[0] is Match.FULL for route in routes)]
 
 
-def _headers(error: ServiceError) -> dict[str, str]:
-    """Return the headers of a 401, 429 or 503: RFC 9110, sections 10.2.3 and 11.6.1."""
-    # option: auth
-    if isinstance(error, UnauthenticatedError):
-        return {"WWW-Authenticate": "Bearer"}
-    if isinstance(error, TooManyAttemptsError):
-        return {"Retry-After": str(error.retry_after)}
-    # end: auth
-    return {"Retry-After": str(RETRY_AFTER)} if isinstance(error, UnavailableError) else {}
-
-
 def _respond(
-    request: Request,
-    status: HTTPStatus,
-    *,
-    detail: str,
-    type_: str = "about:blank",
-    title: str | None = None,
-    errors: list[FieldError] | None = None,
-    headers: Mapping[str, str] | None = None,
+    request: Request, status: int, detail: str, headers: Mapping[str, str] | None = None, **members: object
 ) -> Response:
-    problem = Problem(
-        type=type_,
-        title=title or status.phrase,
-        status=status,
-        detail=detail,
-        instance=request.url.path,
-        request_id=current_request_id.get(),
-        errors=errors,
+    problem = Problem.model_validate(
+        {
+            "title": HTTPStatus(status).phrase,
+            "status": status,
+            "detail": detail,
+            "instance": request.url.path,
+            "request_id": current_request_id.get(),
+            **members,
+        }
     )
-    content = problem.model_dump_json(exclude_none=True)
-    return Response(content, status, headers, MEDIA_TYPE)
+    return Response(problem.model_dump_json(exclude_none=True), status, headers, MEDIA_TYPE)

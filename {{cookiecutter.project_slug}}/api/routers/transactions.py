@@ -1,6 +1,5 @@
 """The endpoints of a budget's transactions."""
 
-from http import HTTPStatus
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -14,18 +13,11 @@ from api.schemas.transactions import TransactionCreate, TransactionRead
 from api.services.pagination import PageOf
 
 router = APIRouter(
-    prefix="/v1/budgets/{budget_id}/transactions",
-    tags=["transactions"],
-    responses=problem_responses(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE),
+    prefix="/v1/budgets/{budget_id}/transactions", tags=["transactions"], responses=problem_responses(404, 422, 503)
 )
 
 
-@router.post(
-    "",
-    status_code=HTTPStatus.CREATED,
-    response_model=TransactionRead,
-    responses=problem_responses(HTTPStatus.CONFLICT),
-)
+@router.post("", status_code=201, response_model=TransactionRead, responses=problem_responses(409))
 async def create_transaction(
     budget_id: UUID, body: TransactionCreate, transactions: TransactionServiceDep, request: Request, response: Response
 ) -> Transaction:
@@ -44,6 +36,6 @@ async def read_transaction(budget_id: UUID, transaction_id: UUID, transactions: 
     return await transactions.get(budget_id, transaction_id)
 
 
-@router.delete("/{transaction_id}", status_code=HTTPStatus.NO_CONTENT)
+@router.delete("/{transaction_id}", status_code=204)
 async def delete_transaction(budget_id: UUID, transaction_id: UUID, transactions: TransactionServiceDep) -> None:
     await transactions.delete(budget_id, transaction_id)

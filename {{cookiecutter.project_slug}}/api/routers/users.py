@@ -1,7 +1,5 @@
 """The endpoints of users."""
 
-from http import HTTPStatus
-
 from fastapi import APIRouter, Request, Response
 
 from api.dependencies.auth import CurrentUserIdDep
@@ -10,19 +8,10 @@ from api.models import User
 from api.routers.problems import problem_responses
 from api.schemas.users import UserCreate, UserRead, UserUpdate
 
-router = APIRouter(
-    prefix="/v1/users",
-    tags=["users"],
-    responses=problem_responses(HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE),
-)
+router = APIRouter(prefix="/v1/users", tags=["users"], responses=problem_responses(422, 503))
 
 
-@router.post(
-    "",
-    status_code=HTTPStatus.CREATED,
-    response_model=UserRead,
-    responses=problem_responses(HTTPStatus.CONFLICT),
-)
+@router.post("", status_code=201, response_model=UserRead, responses=problem_responses(409))
 async def register_user(body: UserCreate, users: UserServiceDep, request: Request, response: Response) -> User:
     user = await users.register(body)
     response.headers["Location"] = f"{request.url.path}/me"
@@ -34,6 +23,6 @@ async def read_me(user_id: CurrentUserIdDep, users: UserServiceDep) -> User:
     return await users.get(user_id)
 
 
-@router.patch("/me", response_model=UserRead, responses=problem_responses(HTTPStatus.CONFLICT))
+@router.patch("/me", response_model=UserRead, responses=problem_responses(409))
 async def update_me(body: UserUpdate, user_id: CurrentUserIdDep, users: UserServiceDep) -> User:
     return await users.update(user_id, body)

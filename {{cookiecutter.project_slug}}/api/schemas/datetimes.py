@@ -20,11 +20,7 @@ def require_format(error_type: LiteralString, pattern: str, message: LiteralStri
 
 
 def to_utc(value: datetime) -> datetime:
-    """Convert an aware datetime to UTC.
-
-    Raises:
-        PydanticCustomError: if the year in UTC is not one of 1 to 9999.
-    """
+    """Convert an aware datetime to UTC; at both ends of the calendar that is impossible."""
     try:
         return value.astimezone(UTC)
     except OverflowError:

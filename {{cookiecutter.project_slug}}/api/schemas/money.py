@@ -11,11 +11,7 @@ POSITIVE_AMOUNT = r"^(?!0+(\.0+)?$)[0-9]{1,12}(\.[0-9]{1,2})?$"
 
 
 def parse_amount(value: object) -> Decimal:
-    """Parse a positive amount below 10^12 with at most two decimal places.
-
-    Raises:
-        PydanticCustomError: if `value` is not such a string.
-    """
+    """Parse a positive amount below 10^12 with at most two decimal places."""
     if not isinstance(value, str) or not re.fullmatch(POSITIVE_AMOUNT, value):
         kind, rule = "amount", 'An amount is a string such as "12.50": positive, below 10^12, with at most two places'
         raise PydanticCustomError(kind, rule)

@@ -14,7 +14,7 @@ class FieldError(BaseModel):
 class Problem(BaseModel):
     """Problem details; `errors` is present if the request is not valid."""
 
-    type: str = Field(examples=["about:blank"])
+    type: str = "about:blank"
     title: str
     status: int
     detail: str

@@ -42,6 +42,10 @@ class TooManyLoginsError(TooManyAttemptsError):
     code = "too-many-logins"
     title = "Too many logins"
 
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"Try again in {retry_after} seconds.")
+        self.retry_after = retry_after
+
 
 @dataclass(frozen=True)
 class IssuedTokens:
@@ -60,11 +64,9 @@ class AuthService:
         self._signer = signer
 
     async def login(self, email: str, password: str, address: str) -> IssuedTokens:
-        """Start a refresh session; an unknown e-mail address is refused like a wrong password, and takes as long.
+        """Start a refresh session, or raise `TooManyLoginsError` or `InvalidCredentialsError`.
 
-        Raises:
-            TooManyLoginsError: if too many logins have failed within the window.
-            InvalidCredentialsError: if the e-mail address is unknown or the password is wrong.
+        An unknown e-mail address is refused like a wrong password, and takes as long.
         """
         await self._record_attempt(email, address)
         async with self._open_session(readonly=True) as session:
@@ -85,10 +87,9 @@ class AuthService:
             return self._issue(refresh_session)
 
     async def refresh(self, token: str) -> IssuedTokens:
-        """Exchange a refresh token for new tokens. A token that is used twice was stolen, so its session ends.
+        """Exchange a refresh token for new tokens, or raise `InvalidTokenError`.
 
-        Raises:
-            InvalidTokenError: if the token is not valid, or used already.
+        A token that is used a second time was stolen, so its session ends.
         """
         session_id, token_id = self._signer.verify(TokenType.REFRESH, token)
         exchange = (
@@ -106,11 +107,7 @@ class AuthService:
         raise InvalidTokenError(message)
 
     async def logout(self, token: str) -> None:
-        """End the session of a refresh token; access tokens stay valid until they expire.
-
-        Raises:
-            InvalidTokenError: if the token is not valid.
-        """
+        """End the session of a refresh token, or raise `InvalidTokenError`; access tokens are valid until they expire."""
         session_id, _ = self._signer.verify(TokenType.REFRESH, token)
         async with self._open_session() as session:
             await session.execute(delete(RefreshSession).where(RefreshSession.id == session_id))
@@ -130,8 +127,7 @@ class AuthService:
             if wait:
                 await session.delete(attempt)
         if wait:
-            message = f"Try again in {wait} seconds."
-            raise TooManyLoginsError(message, retry_after=wait)
+            raise TooManyLoginsError(wait)
 
     def _issue(self, refresh_session: RefreshSession) -> IssuedTokens:
         """Sign an access token for the user and a refresh token for the session."""

@@ -4,10 +4,14 @@ from typing import ClassVar
 
 
 class ServiceError(Exception):
-    """A request that can't be fulfilled; `code` is for programs, `title` and `detail` are for people."""
+    """A request that can't be fulfilled; `code` is for programs, `title` and `detail` are for people.
+
+    `retry_after` is the number of seconds after which the client may repeat the request.
+    """
 
     code: ClassVar[str]
     title: ClassVar[str]
+    retry_after: int | None = None
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -32,16 +36,14 @@ class UnauthenticatedError(ServiceError):
 
 
 class TooManyAttemptsError(ServiceError):
-    """The client has tried too often; `retry_after` is the number of seconds to wait."""
-
-    def __init__(self, detail: str, retry_after: int) -> None:
-        super().__init__(detail)
-        self.retry_after = retry_after
+    """The client has tried too often."""
 
 
 # end: auth
 class UnavailableError(ServiceError):
     """The request can't be fulfilled now, but may be later."""
+
+    retry_after = 1
 
 
 class DatabaseUnavailableError(UnavailableError):

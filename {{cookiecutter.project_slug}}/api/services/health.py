@@ -8,7 +8,7 @@ from api.services.errors import SchemaBehindError, StoppingError
 
 
 class HealthService:
-    """Checks that the database responds and that its schema is not older than the code."""
+    """Checks that the server goes on, that the database responds, and that its schema is not older than the code."""
 
     def __init__(self, session: AsyncSession, *, old_revisions: frozenset[str | None], stopping: bool) -> None:
         self._session = session
@@ -16,13 +16,7 @@ class HealthService:
         self._stopping = stopping
 
     async def check(self) -> None:
-        """Return if the process is ready for requests.
-
-        Raises:
-            StoppingError: if the server is about to stop.
-            SchemaBehindError: if migrations have not run yet.
-            DatabaseUnavailableError: if the database does not respond.
-        """
+        """Return if all is well, or raise `StoppingError`, `SchemaBehindError` or `DatabaseUnavailableError`."""
         if self._stopping:
             message = "Other servers take the next requests."
             raise StoppingError(message)

@@ -77,22 +77,11 @@ class TokenSigner:
     def sign(self, token_type: TokenType, subject: UUID, token_id: UUID, lifetime: timedelta) -> str:
         """Create a token that is valid for `lifetime`."""
         now = datetime.now(UTC)
-        claims = {
-            "iss": self._issuer,
-            "aud": token_type,
-            "iat": now,
-            "exp": now + lifetime,
-            "sub": str(subject),
-            "jti": str(token_id),
-        }
-        return jwt.encode(claims, self._secret, ALGORITHM)
+        claims = {"iss": self._issuer, "aud": token_type, "iat": now, "exp": now + lifetime}
+        return jwt.encode({**claims, "sub": str(subject), "jti": str(token_id)}, self._secret, ALGORITHM)
 
     def verify(self, token_type: TokenType, token: str) -> tuple[UUID, UUID]:
-        """Return the subject and the id of a token.
-
-        Raises:
-            InvalidTokenError: if a claim is missing or wrong.
-        """
+        """Return the subject and the id of a token, or raise `InvalidTokenError`."""
         try:
             claims = jwt.decode(
                 token,

@@ -20,9 +20,6 @@ class TransactionNotFoundError(NotFoundError):
     code = "transaction-not-found"
     title = "No such transaction"
 
-    def __init__(self, transaction_id: UUID) -> None:
-        super().__init__(f"There is no transaction {transaction_id} in this budget.")
-
 
 class LimitExceededError(ConflictError):
     """The amount is more than what remains of the budget."""
@@ -31,23 +28,26 @@ class LimitExceededError(ConflictError):
     title = "The budget's limit would be exceeded"
 
 
-# Created once: building a statement takes a fifth of the CPU time of a request that reads.
-_IN_BUDGET = Budget.id == bindparam("budget")
-_IN_BUDGET &= Budget.owner_id == bindparam("owner")  # option: auth
-_QUERY = select(Transaction).join(Transaction.budget).where(_IN_BUDGET)
+# Built once: building a statement takes a fifth of the CPU time of a request that reads.
+_QUERY = select(Transaction).join(Transaction.budget).where(Budget.id == bindparam("budget"))
+_TOTAL = select(Budget.transaction_count).where(Budget.id == bindparam("budget"))
+# option: auth
+_OWN = Budget.owner_id == bindparam("owner")  # other users' budgets are not found
+_QUERY, _TOTAL = _QUERY.where(_OWN), _TOTAL.where(_OWN)
+# end: auth
 _GET = _QUERY.where(Transaction.id == bindparam("transaction"))
-_PAGE = PagedQuery(
-    _QUERY.order_by(Transaction.occurred_at.desc(), Transaction.id.desc()),
-    total=select(Budget.transaction_count).where(_IN_BUDGET),
-)
-_SPEND = (
-    update(Budget)
-    .where(_IN_BUDGET, Budget.spent + bindparam("amount") <= Budget.limit)
-    .values(spent=Budget.spent + bindparam("amount"), transaction_count=Budget.transaction_count + 1)
-    .returning(Budget.id)
-    .execution_options(synchronize_session=False)
-)
+_PAGE = PagedQuery(_QUERY.order_by(Transaction.occurred_at.desc(), Transaction.id.desc()), total=_TOTAL)
+# Spending works on the tables, which takes 0.8 times the CPU time of the same statements on the models.
 _INSERT = insert(Base.metadata.tables["transactions"])
+_BUDGETS = Base.metadata.tables["budgets"]
+_SPENT = _BUDGETS.c.spent + bindparam("amount")
+_SPEND = (
+    update(_BUDGETS)
+    .where(_BUDGETS.c.id == bindparam("budget"), _BUDGETS.c.limit >= _SPENT)
+    .values(spent=_SPENT, transaction_count=_BUDGETS.c.transaction_count + 1)
+    .returning(_BUDGETS.c.id)
+)
+_SPEND = _SPEND.where(_BUDGETS.c.owner_id == bindparam("owner"))  # option: auth
 
 
 class TransactionService:
@@ -59,23 +59,21 @@ class TransactionService:
         owner_id: UUID,  # option: auth
     ) -> None:
         self._session = session
-        self._owner_id = owner_id  # option: auth
+        self._owner: dict[str, UUID] = {}
+        self._owner["owner"] = owner_id  # option: auth
         self._budgets = BudgetService(
             session,
             owner_id,  # option: auth
         )
 
     async def create(self, budget_id: UUID, body: TransactionCreate) -> Transaction:
-        """Spend an amount of a budget.
-
-        One conditional UPDATE checks the limit and spends, so that concurrent requests can't exceed it. The row is
-        inserted without the unit of work of the session, which takes three times the CPU time.
+        """Spend an amount of a budget; it is one conditional UPDATE, so that concurrent requests can't exceed the limit.
 
         Raises:
             BudgetNotFoundError: if there is no such budget.
             LimitExceededError: if less than the amount remains.
         """
-        parameters = {**self._parameters(budget_id), "amount": body.amount}
+        parameters = {**self._owner, "budget": budget_id, "amount": body.amount}
         if await self._session.scalar(_SPEND, parameters) is None:
             budget = await self._budgets.get(budget_id)
             message = f"{body.amount:.2f} is more than the {budget.remaining:.2f} that is left."
@@ -85,30 +83,23 @@ class TransactionService:
         return Transaction(**values)
 
     async def get_page(self, budget_id: UUID, page: PageRequest) -> PageOf[Transaction]:
-        """Read a page of a budget's transactions, newest first.
-
-        Raises:
-            BudgetNotFoundError: if there is no such budget.
-        """
-        transactions = await _PAGE.fetch(self._session, page, **self._parameters(budget_id))
+        """Return a page of a budget's transactions, newest first, or raise `BudgetNotFoundError`."""
+        transactions = await _PAGE.fetch(self._session, page, **self._owner, budget=budget_id)
         if transactions.total == 0:
             await self._budgets.get(budget_id)
         return transactions
 
     async def get(self, budget_id: UUID, transaction_id: UUID) -> Transaction:
-        """Read a transaction.
-
-        Raises:
-            TransactionNotFoundError: if the budget has no such transaction.
-        """
-        parameters = {**self._parameters(budget_id), "transaction": transaction_id}
+        """Return a transaction of a budget, or raise `TransactionNotFoundError`."""
+        parameters = {**self._owner, "budget": budget_id, "transaction": transaction_id}
         transaction = await self._session.scalar(_GET, parameters)
         if transaction is None:
-            raise TransactionNotFoundError(transaction_id)
+            message = f"There is no transaction {transaction_id} in this budget."
+            raise TransactionNotFoundError(message)
         return transaction
 
     async def delete(self, budget_id: UUID, transaction_id: UUID) -> None:
-        """Delete a transaction; its amount can be spent again.
+        """Delete a transaction, whose amount can then be spent again.
 
         Raises:
             BudgetNotFoundError: if there is no such budget.
@@ -119,9 +110,3 @@ class TransactionService:
         budget.spent -= transaction.amount
         budget.transaction_count -= 1
         await self._session.delete(transaction)
-
-    def _parameters(self, budget_id: UUID) -> dict[str, UUID]:
-        return {
-            "owner": self._owner_id,  # option: auth
-            "budget": budget_id,
-        }

@@ -20,8 +20,8 @@ class UserNotFoundError(UnauthenticatedError):
     code = "user-not-found"
     title = "No such user"
 
-    def __init__(self, user_id: UUID) -> None:
-        super().__init__(f"There is no user {user_id}.")
+    def __init__(self) -> None:
+        super().__init__("The user of the access token does not exist.")
 
 
 class EmailTakenError(ConflictError):
@@ -45,10 +45,10 @@ class PasswordIsEmailError(InvalidError):
 
 
 class SessionFactory(Protocol):
-    """Opens a session, and commits it at the end: `Database.session`."""
+    """The type of `Database.session`."""
 
     def __call__(self, *, readonly: bool = False) -> AbstractAsyncContextManager[AsyncSession]:
-        """Open one."""
+        """Open a session that is committed at the end."""
 
 
 class UserService:
@@ -61,12 +61,7 @@ class UserService:
         self._open_session = open_session
 
     async def register(self, body: UserCreate) -> User:
-        """Add a user.
-
-        Raises:
-            PasswordIsEmailError: if the password is the e-mail address.
-            EmailTakenError: if another user has the e-mail address.
-        """
+        """Add a user, or raise `PasswordIsEmailError` or `EmailTakenError`."""
         _refuse_email(body.password, body.email)
         user = User(email=body.email, password_hash=await hash_in_thread(hash_password, body.password))
         async with self._open_session() as session:
@@ -75,11 +70,7 @@ class UserService:
         return user
 
     async def get(self, user_id: UUID) -> User:
-        """Read a user.
-
-        Raises:
-            UserNotFoundError: if there is none.
-        """
+        """Return a user, or raise `UserNotFoundError`."""
         async with self._open_session(readonly=True) as session:
             return await _get(session, user_id)
 
@@ -115,7 +106,7 @@ class UserService:
 async def _get(session: AsyncSession, user_id: UUID, *, for_update: bool = False) -> User:
     user = await session.get(User, user_id, with_for_update=for_update or None)
     if user is None:
-        raise UserNotFoundError(user_id)
+        raise UserNotFoundError
     return user
 
 
