@@ -1,4 +1,4 @@
-"""The assembly: `create_app` puts the rooms together, and `app` is what a server starts."""
+"""The application factory `create_app()`, and `app`, which a server runs."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -33,7 +33,7 @@ from api.services.security import TokenSigner  # option: auth
 
 
 class State(TypedDict):
-    """What lives as long as the application and is handed to every request."""
+    """The lifespan state: what exists once in an application, as attributes of `request.state`."""
 
     database: Database
     old_revisions: frozenset[str | None]
@@ -42,10 +42,10 @@ class State(TypedDict):
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """Make the application; it opens no connection before it is started.
+    """Create the application; it opens no connection before its lifespan starts.
 
     Raises:
-        SystemExit: where `settings` are left to the environment and it holds wrong ones.
+        SystemExit: if `settings` is not given and the environment has wrong ones.
     """
     settings = settings or load_settings()
     configure_logging(settings.log_level, as_json=settings.in_production)
@@ -56,7 +56,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         if settings.database_url is None:
             await asyncio.to_thread(migrations.upgrade, settings)
-        async with Database(settings) as database:
+        async with (
+            telemetry,  # option: telemetry
+            Database(settings) as database,
+        ):
             telemetry.start(database.engine.sync_engine)  # option: telemetry
             yield State(
                 database=database,
@@ -64,7 +67,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 stopping=False,
                 signer=signer,  # option: auth
             )
-        await asyncio.to_thread(telemetry.stop)  # option: telemetry
 
     app = problems.ProblemDetailsAPI(
         title=TITLE,
@@ -79,7 +81,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(BodyLimit)
     if settings.allowed_hosts:
         app.add_middleware(AllowedHosts, names=settings.allowed_hosts)
-    problems.install(app)
+    problems.register_exception_handlers(app)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -96,7 +98,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=[str(proxy) for proxy in settings.forwarded_allow_ips])
     # end: auth
     if settings.shows_docs:
-        docs.install(app)
+        docs.add_docs_page(app)
     app.include_router(health.router)
     # option: auth
     app.include_router(users.router)

@@ -28,7 +28,7 @@ from api.models import (
     User,  # option: auth
 )
 from api.services import security  # option: auth
-from api.services.security import Purpose  # option: auth
+from api.services.security import TokenType  # option: auth
 from tests.collector import Collector  # option: telemetry
 
 LOOP = {"use_uvloop": sys.platform != "win32"}
@@ -122,7 +122,7 @@ def stranger(application: TestClient) -> dict[str, str]:
 
 
 def authorization(application: TestClient, user_id: UUID) -> dict[str, str]:
-    token = application.app_state["signer"].sign(Purpose.ACCESS, user_id, UUID(int=2), timedelta(hours=1))
+    token = application.app_state["signer"].sign(TokenType.ACCESS, user_id, UUID(int=2), timedelta(hours=1))
     return {"Authorization": f"Bearer {token}"}
 
 
@@ -165,17 +165,17 @@ def cheap_hashes() -> Iterator[None]:
     cheap = PasswordHash([Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1)])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(security, "HASHER", cheap)
-        patch.setattr(security, "HASH_OF_NOBODY", cheap.hash("nobody"))
+        patch.setattr(security, "DUMMY_HASH", cheap.hash("nobody"))
         yield
 
 
 # end: auth
 async def begin(database: Database) -> None:
     """Delete every row, children first."""
-    async with database.writing() as connection:
+    async with database.session() as session:
         for table in reversed(Base.metadata.sorted_tables):
-            await connection.execute(table.delete())
+            await session.execute(table.delete())
         # option: auth
         # Somebody whom no password lets in.
-        await connection.execute(insert(User).values(id=UUID(int=1), email="ada@example.com", password_hash=""))
+        await session.execute(insert(User).values(id=UUID(int=1), email="ada@example.com", password_hash=""))
         # end: auth

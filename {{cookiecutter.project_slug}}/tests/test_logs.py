@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from fastapi.testclient import TestClient
 from sqlalchemy import literal, select
 
-from api.dependencies.database import ConnectionDep
+from api.dependencies.database import SessionDep
 from api.dependencies.logs import configure_logging
 
 Lines: TypeAlias = Callable[[], list[str]]
@@ -26,8 +26,8 @@ async def fail() -> None:
 
 
 @router.get("/private")
-async def use_a_secret(connection: ConnectionDep) -> None:
-    await connection.execute(select(literal("hunter2")))
+async def use_a_secret(session: SessionDep) -> None:
+    await session.execute(select(literal("hunter2")))
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ from sqlalchemy import literal, select, text
 
 from api import TITLE, VERSION
 from api.dependencies import telemetry
-from api.dependencies.database import ConnectionDep
+from api.dependencies.database import SessionDep
 from api.dependencies.logs import configure_logging
 from api.dependencies.settings import Settings
 from api.main import create_app
@@ -32,13 +32,13 @@ router = APIRouter()
 
 
 @router.get("/words/{number}")
-async def read_word(number: int, word: str, connection: ConnectionDep) -> str:
-    return f"{number} {await connection.scalar(select(literal(word)))}"
+async def read_word(number: int, word: str, session: SessionDep) -> str:
+    return f"{number} {await session.scalar(select(literal(word)))}"
 
 
 @router.post("/nowhere")
-async def write_nowhere(word: str, connection: ConnectionDep) -> None:
-    await connection.execute(text("INSERT INTO nowhere VALUES (:word)"), {"word": word})
+async def write_nowhere(word: str, session: SessionDep) -> None:
+    await session.execute(text("INSERT INTO nowhere VALUES (:word)"), {"word": word})
 
 
 @router.get("/broken")
@@ -200,7 +200,7 @@ def test_it_is_idle_unless_a_collector_is_named(
     with serve() as client:
         assert client.get("/words/7?word=hello").status_code == 200
         assert [thread.name for thread in threading.enumerate() if thread.name.startswith("Otel")] == []
-        assert not client.app_state["database"].engine.sync_engine.dispatch.before_cursor_execute
+        assert not client.app_state["database"].engine.sync_engine.dispatch.after_cursor_execute
         assert not any(isinstance(handler, telemetry.LogSender) for handler in logging.root.handlers)
 
 

@@ -1,9 +1,10 @@
 """Traces, metrics and logs for a collector, by OpenTelemetry and as its own variables say; idle without them."""
 
+import asyncio
 import logging
 from threading import Thread
 from time import monotonic
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 from fastapi.telemetry import TelemetryConfig
 from opentelemetry import trace
@@ -82,6 +83,12 @@ class Telemetry:
             operation_spans=False,  # one for each dependency would hide the statements, and cost as much as the rest
             exclude=lambda scope: scope["path"] in HEALTH_ROUTES,
         )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.to_thread(self.stop)
 
     def start(self, engine: Engine) -> None:
         """Begin to send, also what `engine` executes."""

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 
 from api.services import auth
-from api.services.security import Purpose, TokenSigner
+from api.services.security import TokenSigner, TokenType
 
 FORM = {"username": "grace@example.com", "password": "a password of a few words"}
 GUESS = {**FORM, "password": "a guess at the password"}
@@ -129,7 +129,7 @@ def test_a_token_of_another_secret_or_of_yesterday_is_refused(client: TestClient
     ours: TokenSigner = client.app_state["signer"]
     theirs = TokenSigner("another secret of at least 32 characters", issuer="somebody")
     for signer, lifetime in ((theirs, timedelta(hours=1)), (ours, timedelta(hours=-1))):
-        assert me(client, f"Bearer {signer.sign(Purpose.ACCESS, *ids, lifetime)}").status_code == 401
+        assert me(client, f"Bearer {signer.sign(TokenType.ACCESS, *ids, lifetime)}").status_code == 401
 
 
 @pytest.fixture
