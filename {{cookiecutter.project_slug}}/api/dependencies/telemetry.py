@@ -25,7 +25,7 @@ from sqlalchemy import Connection, Engine, ExceptionContext, event
 
 from api import TITLE, VERSION
 from api.dependencies.health import HEALTH_ROUTES
-from api.dependencies.request_id import current_request_id
+from api.dependencies.middleware.request_id import current_request_id
 
 FLUSH_SECONDS = 3.0
 """How long the end of the application may wait for a collector."""
