@@ -18,8 +18,11 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.asgi.parser import CallbackRequest
 from gunicorn.workers.gasgi import ASGIWorker
 
-IDLE_SECONDS = 2
-"""How long a stopping worker keeps idle connections open; it accepts new ones for up to a second of it."""
+CLOSING_SECONDS = 1
+"""How long a stopping worker goes on with kept connections, each of which it closes with its next response."""
+
+IDLE_SECONDS = 3
+"""When a stopping worker closes those that were idle; gunicorn stops accepting up to a second after the first."""
 
 in_flight: set[CallbackRequest] = set()
 """The requests that the worker has begun and not completed."""
@@ -73,28 +76,32 @@ def pre_fork(_arbiter: Arbiter, _worker: ASGIWorker) -> None:
 
 def post_worker_init(worker: ASGIWorker) -> None:
     """Handle the signals of a stop."""
+    worker.closing = False
 
     def drain() -> None:
         worker.state["stopping"] = True
+        worker.closing = True
 
     def stop() -> None:
-        worker.handle_exit_signal()
+        worker.closing = True
+        # A response may just have promised to keep its connection: the next one announces that it is closed.
+        worker.loop.call_later(CLOSING_SECONDS if worker.nr_conns else 0, worker.handle_exit_signal)
         worker.loop.call_later(IDLE_SECONDS, close_idle_connections)
 
     def close_idle_connections() -> None:
         if in_flight:
             worker.loop.call_later(0.1, close_idle_connections)
         else:
-            worker.nr_conns = 0  # gunicorn waits until no connection is left, idle ones included
+            worker.nr_conns = 0  # gunicorn waits until it is: for idle connections too
 
     worker.loop.add_signal_handler(signal.SIGUSR2, drain)
     worker.loop.add_signal_handler(signal.SIGTERM, stop)
 
 
 def pre_request(worker: ASGIWorker, request: CallbackRequest) -> None:
-    """Count the request, and close its connection after the response while the worker drains."""
+    """Count the request, and close its connection after the response if the worker stops."""
     in_flight.add(request)
-    request.must_close |= worker.state.get("stopping", False)
+    request.must_close |= worker.closing
 
 
 def post_request(_worker: ASGIWorker, request: CallbackRequest, _environ: object, _response: object) -> None:
