@@ -26,6 +26,27 @@ pytestmark = [
 ]
 
 
+SERVED = """
+import asyncio
+from pathlib import Path
+
+from fastapi import BackgroundTasks
+
+from api.main import app
+
+
+async def complete() -> None:
+    await asyncio.sleep(5)
+    Path(__file__).with_name("completed").touch()
+
+
+@app.get("/task")
+async def begin_task(tasks: BackgroundTasks) -> str:
+    tasks.add_task(complete)
+    return "begun"
+"""
+
+
 @pytest.fixture
 def project(bake: Bake) -> Project:
     return bake(database="sqlite")
@@ -135,6 +156,7 @@ def test_a_kept_connection_ends_with_a_response_while_the_server_drains(
         wait_until(lambda: ask("GET", f"{server.url}/readyz").status == 503, "it is no longer ready")
         client.request("GET", "/livez")
         last = client.getresponse()
+        last.read()
         assert (first.will_close, last.will_close) == (False, True)
         assert server.process.wait(10) == 0
         client.close()
@@ -197,6 +219,21 @@ def refuses(server: Server) -> bool:
     except OSError:
         return True
     return False
+
+
+def test_a_background_task_is_completed_and_delays_no_request(
+    project: Project, environment: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "served.py").write_text(SERVED, encoding="utf-8")
+    with serving(project, environment, tmp_path, {}, app="served:app") as server:
+        client = HTTPConnection(server.url.removeprefix("http://"), timeout=2)
+        for path in ("/task", "/livez"):
+            client.request("GET", path)
+            assert client.getresponse().read()
+        server.process.terminate()
+        assert server.process.wait(15) == 0
+        assert (tmp_path / "completed").exists()
+        client.close()
 
 
 @contextmanager
