@@ -31,7 +31,7 @@ class PlainFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line, in ASCII, for a log collector."""
+    """One JSON object a line, in ASCII, for machines."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Write time (UTC), level, logger, message, request id, the record's `fields`, and the traceback of an exception."""
