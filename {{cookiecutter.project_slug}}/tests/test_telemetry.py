@@ -140,7 +140,7 @@ def test_a_log_line_names_its_trace_here_and_there(
     (request,) = send_to.spans
     assert (line["trace_id"], line["span_id"]) == (request.trace_id.hex(), request.span_id.hex())
     assert (record.trace_id, record.span_id) == (request.trace_id, request.span_id)
-    assert (record.body.string_value, record.severity_text) == ("request", "INFO")
+    assert (record.body.string_value, record.severity_text) == (line["message"], "INFO")
     attributes = read(record.attributes)
     assert attributes["request_id"] == line["request_id"] == answer.headers["X-Request-ID"]
     assert (attributes["method"], attributes["path"], attributes["status"]) == ("GET", "/", 200)
