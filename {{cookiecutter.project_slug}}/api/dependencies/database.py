@@ -48,7 +48,7 @@ GRACE = 0.5
 """Seconds after a time limit in which PostgreSQL can report it, before the driver ends the connection."""
 
 CLOSE_TIMEOUT = 0.1
-"""Seconds to close an idle connection; a pool of 20 to a server that does not respond is closed in two."""
+"""Seconds to close a connection; a pool of 20 to a server that does not respond is closed in two seconds."""
 # end: database=postgresql
 
 
@@ -131,14 +131,9 @@ def _configure_postgresql(engine: AsyncEngine, timeout: float | None) -> None:
         if connection.driver_connection.is_closed():
             raise DisconnectionError
 
-    @event.listens_for(engine.sync_engine, "invalidate")
-    def on_invalidate(connection: AdaptedConnection, *_: object) -> None:
-        with suppress(OSError):  # includes TimeoutError
-            connection.run_async(lambda driver: driver.close(timeout=GRACE))
-
     @event.listens_for(engine.sync_engine, "close")
-    def on_close(connection: AdaptedConnection, *_: object) -> None:
-        with suppress(OSError):
+    def on_close(connection: AdaptedConnection, _: ConnectionPoolEntry) -> None:
+        with suppress(OSError):  # includes TimeoutError
             connection.run_async(lambda driver: driver.close(timeout=CLOSE_TIMEOUT))
 
 
@@ -185,13 +180,16 @@ class Database:
             raise DatabaseUnavailableError(message) from error
         options = self._readonly if readonly else None
         session = AsyncSession(self.engine, expire_on_commit=False, execution_options=options)
+        committing = False
         try:
             yield session
-            if not readonly:
-                await _commit(session)
-        except asyncio.CancelledError:
-            # The statement may be running. It is shielded, since a cancel scope cancels each further await.
-            await asyncio.shield(asyncio.ensure_future(session.invalidate()))
+            committing = not readonly
+            if committing:
+                await session.commit()
+        except BaseException as error:
+            # After a cancellation a statement may be running; after a failed COMMIT the transaction may be open.
+            if committing or isinstance(error, asyncio.CancelledError):
+                await asyncio.shield(asyncio.ensure_future(session.invalidate()))
             raise
         finally:
             try:
@@ -210,15 +208,15 @@ class Database:
         if lost or isinstance(error, OSError) or code.startswith(OUTAGE_CODES):
             reason = f"The database failed to {task}." if context.connection else NO_CONNECTION
             return DatabaseUnavailableError(reason)
+        # option: database=postgresql
+        # Errors are logged, and PostgreSQL's details have values of rows.
+        for each in (error, context.sqlalchemy_exception):
+            if each and each.args:
+                each.args = (str(each.args[0]).partition("\nDETAIL:")[0], *each.args[1:])
+        if hasattr(error.__cause__, "detail"):
+            error.__cause__.detail = None
+        # end: database=postgresql
         return None
-
-
-async def _commit(session: AsyncSession) -> None:
-    try:
-        await session.commit()
-    except Exception:
-        await session.invalidate()  # `close()` would leave the transaction open after a COMMIT that failed
-        raise
 
 
 async def get_database(connection: HTTPConnection) -> Database:

@@ -9,25 +9,18 @@ from sqlalchemy.exc import IntegrityError
 from api.models import Base
 from api.services.errors import ServiceError
 
-FOREIGN_KEY = "FOREIGN KEY"
-"""All that SQLite reports of a violated foreign key."""
-
 
 @contextmanager
 def translate_violations(errors: Mapping[str, ServiceError]) -> Iterator[None]:
-    """Raise the error that `errors` has for the name of a violated constraint.
+    """Raise the error that `errors` has for the name of a violated constraint; any other `IntegrityError` is raised on.
 
-    SQLite does not name a foreign key, so the one in `errors`, whose name begins with `fk_`, is assumed there.
-
-    Raises:
-        ServiceError: if a constraint in `errors` is violated.
-        IntegrityError: if another one is.
+    SQLite does not name a foreign key: it is taken for the one in `errors`, whose name begins with `fk_`.
     """
     try:
         yield
     except IntegrityError as error:
         name = violated_constraint(error)
-        if name == FOREIGN_KEY:
+        if name == "FOREIGN KEY":
             name = next((key for key in errors if key.startswith("fk_")), name)
         if name not in errors:
             raise
@@ -35,24 +28,18 @@ def translate_violations(errors: Mapping[str, ServiceError]) -> Iterator[None]:
 
 
 def violated_constraint(error: IntegrityError) -> str:
-    """Return the name of the violated constraint or unique index, or "" if the database does not report it.
+    """Return the name of the violated constraint or unique index.
 
-    PostgreSQL reports every name but that of NOT NULL. SQLite reports the name of a CHECK constraint and of an index on
-    expressions, and else the columns, whose constraint is looked up in the models.
+    PostgreSQL reports all names but that of NOT NULL, which is "" here. SQLite reports the names of CHECK constraints and
+    of indexes on expressions, and the columns of others, whose name is looked up in the models.
     """
-    name = getattr(error.driver_exception, "constraint_name", None)  # asyncpg
-    kind, _, subject = str(error.orig).partition(" constraint failed")
-    subject = subject.removeprefix(": ")
-    if name or kind == "CHECK":
-        return name or subject
-    if kind != "UNIQUE":
-        return FOREIGN_KEY if kind == FOREIGN_KEY else ""
-    if subject.startswith("index "):
-        return subject.removeprefix("index ").strip("'")
+    name: str | None = getattr(error.driver_exception, "constraint_name", None)  # asyncpg's
+    kind, _, subject = str(error.orig).partition(" constraint failed: ")
+    if name or kind != "UNIQUE":
+        return name or subject or ("FOREIGN KEY" if kind.startswith("FOREIGN KEY") else "")
     table = Base.metadata.tables.get(subject.partition(".")[0])
     if table is None:
-        return ""
+        return subject.removeprefix("index ").strip("'")
     keys = [rule for rule in table.constraints if isinstance(rule, PrimaryKeyConstraint | UniqueConstraint)]
-    unique = [*keys, *(index for index in table.indexes if index.unique)]
-    columns = set(subject.split(", "))
-    return next((str(rule.name) for rule in unique if {str(column) for column in rule.columns} == columns), "")
+    columns = {(str(rule.name), *sorted(map(str, rule.columns))) for rule in (*keys, *table.indexes)}
+    return next((name for name, *names in columns if names == sorted(subject.split(", "))), "")
