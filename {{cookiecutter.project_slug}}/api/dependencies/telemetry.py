@@ -1,4 +1,4 @@
-"""Traces, metrics and logs for a collector, by OpenTelemetry and as its own variables say; idle without them."""
+"""Traces, metrics and logs, sent to a collector by OpenTelemetry; its `OTEL_*` variables switch each of them on."""
 
 import asyncio
 import logging
@@ -29,16 +29,16 @@ from api.dependencies.health import HEALTH_ROUTES
 from api.dependencies.request_id import current_request_id
 
 FLUSH_SECONDS = 3.0
-"""How long the end of the application may wait for a collector."""
+"""How long the application may wait for the collector when it stops."""
 
-COMPLAINT_SECONDS = 60.0
-"""How long a collector may be away before the same logger complains again."""
+REPEAT_SECONDS = 60.0
+"""The shortest time between two log lines of one of OpenTelemetry's loggers."""
 
-Sender: TypeAlias = BatchSpanProcessor | PeriodicExportingMetricReader | BatchLogRecordProcessor
+Processor: TypeAlias = BatchSpanProcessor | PeriodicExportingMetricReader | BatchLogRecordProcessor
 
 
 class Variables(BaseSettings):
-    """The variables that decide whether a signal is sent; OpenTelemetry reads all the others, not from `.env` either."""
+    """The variables that decide whether a signal is sent; OpenTelemetry reads the others, from the environment only."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True)
 
@@ -51,36 +51,36 @@ class Variables(BaseSettings):
     otel_metrics_exporter: str = "otlp"
     otel_logs_exporter: str = "otlp"
 
-    def ask_for(self, signal: str) -> bool:
-        """Whether there is somewhere to send the signal to, and nobody forbids it."""
+    def is_enabled(self, signal: str) -> bool:
+        """Whether the signal has an endpoint and is not switched off."""
         endpoint = self.otel_exporter_otlp_endpoint or getattr(self, f"otel_exporter_otlp_{signal}_endpoint")
         exporter = getattr(self, f"otel_{signal}_exporter")
         return bool(endpoint) and exporter == "otlp" and self.otel_sdk_disabled.strip().lower() != "true"
 
 
 class Telemetry:
-    """What is sent, from the start of one application to its end.
+    """The telemetry of one application.
 
-    The providers are its own, not the global ones, which can't be replaced for the next application. They do nothing
-    before `start`: their threads would not survive the fork of a server's workers.
+    Its providers are not the global ones, which can be set only once in a process. They send nothing before `start`,
+    since their threads would not survive the fork of a server's workers.
     """
 
     def __init__(self) -> None:
         variables = Variables()
         self._tracing = self._metering = self._logging = None
-        self._log_handler: LogSender | None = None
-        self._senders: list[Sender] = []
-        if variables.ask_for("traces"):
-            self._tracing = TracerProvider(resource=describe_us(), shutdown_on_exit=False)
-        if variables.ask_for("metrics"):
-            self._metering = MeterProvider(resource=describe_us(), shutdown_on_exit=False)
-        if variables.ask_for("logs"):
-            self._logging = LoggerProvider(resource=describe_us(), shutdown_on_exit=False)
+        self._log_handler: LogExportHandler | None = None
+        self._processors: list[Processor] = []
+        if variables.is_enabled("traces"):
+            self._tracing = TracerProvider(resource=create_resource(), shutdown_on_exit=False)
+        if variables.is_enabled("metrics"):
+            self._metering = MeterProvider(resource=create_resource(), shutdown_on_exit=False)
+        if variables.is_enabled("logs"):
+            self._logging = LoggerProvider(resource=create_resource(), shutdown_on_exit=False)
         self.config = TelemetryConfig(
             tracer_provider=self._tracing,
             meter_provider=self._metering,
-            logs=False,  # what it would send is in our own log lines, which we send
-            operation_spans=False,  # one for each dependency would hide the statements, and cost as much as the rest
+            logs=False,  # the log lines of the application have the same content
+            operation_spans=False,  # a span for each dependency costs as much as all the others
             exclude=lambda scope: scope["path"] in HEALTH_ROUTES,
         )
 
@@ -91,48 +91,48 @@ class Telemetry:
         await asyncio.to_thread(self.stop)
 
     def start(self, engine: Engine) -> None:
-        """Begin to send, also what `engine` executes."""
+        """Start to send, including spans of the statements of `engine`."""
         if self._tracing:
             spans = BatchSpanProcessor(OTLPSpanExporter())
-            self._tracing.add_span_processor(ClosedQueries())
+            self._tracing.add_span_processor(QueryStringRedactor())
             self._tracing.add_span_processor(spans)
             trace_statements(engine, self._tracing)
-            self._senders.append(spans)
+            self._processors.append(spans)
         if self._metering:
             metrics = PeriodicExportingMetricReader(OTLPMetricExporter())
             self._metering.add_metric_reader(metrics)
-            self._senders.append(metrics)
+            self._processors.append(metrics)
         if self._logging:
             records = BatchLogRecordProcessor(OTLPLogExporter())
             self._logging.add_log_record_processor(records)
-            self._senders.append(records)
-            self._log_handler = LogSender(self._logging)
+            self._processors.append(records)
+            self._log_handler = LogExportHandler(self._logging)
             logging.root.addHandler(self._log_handler)
-        if self._senders:
+        if self._processors:
             for handler in logging.root.handlers:
-                handler.addFilter(SparingComplaints())
+                handler.addFilter(RepeatFilter())
 
     def stop(self) -> None:
-        """Send what is left, side by side; nobody waits longer than `FLUSH_SECONDS` for it."""
+        """Send what is left, for at most `FLUSH_SECONDS`."""
         if self._log_handler:
             logging.root.removeHandler(self._log_handler)
         deadline = monotonic() + FLUSH_SECONDS
-        # A sender waits half a minute for its collector and can't be told otherwise; a daemon may be left behind.
-        threads = [Thread(target=sender.shutdown, daemon=True) for sender in self._senders]
+        # A shutdown waits half a minute for the collector, which can't be set; the process may end before a daemon thread.
+        threads = [Thread(target=processor.shutdown, daemon=True) for processor in self._processors]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(max(0.0, deadline - monotonic()))
 
 
-def describe_us() -> Resource:
-    """Say who sends; OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win."""
-    ours = Resource.create({"service.name": TITLE, "service.version": VERSION})
-    return ours.merge(OTELResourceDetector().detect())
+def create_resource() -> Resource:
+    """Return the resource; OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence."""
+    defaults = Resource.create({"service.name": TITLE, "service.version": VERSION})
+    return defaults.merge(OTELResourceDetector().detect())
 
 
 def current_trace() -> dict[str, str]:
-    """Name the trace and the span that a log line belongs to, where there are any."""
+    """Return the ids of the current trace and span for a log line, if there are any."""
     span = trace.get_current_span().get_span_context()
     if not span.is_valid:
         return {}
@@ -140,10 +140,10 @@ def current_trace() -> dict[str, str]:
 
 
 def trace_statements(engine: Engine, provider: TracerProvider) -> None:
-    """Give each statement of a traced request a span of its own: with its text, but never with values.
+    """Add a span for each statement of a traced request, with its text but without values.
 
-    OpenTelemetry's own instrumentation does not know SQLAlchemy 2.1, and repeats the driver's messages, which hold
-    values. What follows goes by https://opentelemetry.io/docs/specs/semconv/database/database-spans/.
+    OpenTelemetry's instrumentation does not support SQLAlchemy 2.1, and records the driver's messages, which have values.
+    The attributes are those of https://opentelemetry.io/docs/specs/semconv/database/database-spans/.
     """
     tracer = provider.get_tracer(__name__)
     url = engine.url
@@ -171,24 +171,24 @@ def trace_statements(engine: Engine, provider: TracerProvider) -> None:
             span.end()
 
 
-class ClosedQueries(SpanProcessor):
-    """Hide what is asked for behind a `?`, as the access log does: it may be secret."""
+class QueryStringRedactor(SpanProcessor):
+    """Removes query strings from spans, since they may have secrets; the access log has none either."""
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 - given by name
-        """Look at the request of a new span."""
+        """Replace the query string of a new span."""
         if span.attributes and "url.query" in span.attributes:
             span.set_attribute("url.query", "REDACTED")
 
 
-class LogSender(logging.Handler):
-    """Send what is logged, with all that its JSON line would hold."""
+class LogExportHandler(logging.Handler):
+    """Sends log records with the fields of their JSON line."""
 
     def __init__(self, provider: LoggerProvider) -> None:
         super().__init__()
         self._provider = provider
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Hand a record over; it is sent later, by another thread."""
+        """Queue a record, which another thread sends."""
         fields = getattr(record, "fields", {})
         if fields.get("path") in HEALTH_ROUTES:
             return
@@ -201,23 +201,23 @@ class LogSender(logging.Handler):
                 attributes={"request_id": current_request_id.get(), **fields},
                 exception=record.exc_info[1] if record.exc_info else None,
             )
-        except Exception:  # noqa: BLE001 - no line is worth a request; all handlers do the same
+        except Exception:  # noqa: BLE001 - logging must not fail a request; the handlers of Python do the same
             self.handleError(record)
 
 
-class SparingComplaints(logging.Filter):
-    """Let each of OpenTelemetry's loggers speak once a minute: a collector that is away is no news every second."""
+class RepeatFilter(logging.Filter):
+    """Drops log lines of OpenTelemetry's loggers that repeat within `REPEAT_SECONDS`, as while the collector is away."""
 
     def __init__(self) -> None:
         super().__init__()
         self._silent_until: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Pass all that others log."""
+        """Return whether to log the record; those of other loggers always are."""
         if not record.name.startswith("opentelemetry."):
             return True
         now = monotonic()
         if now < self._silent_until.get(record.name, 0.0):
             return False
-        self._silent_until[record.name] = now + COMPLAINT_SECONDS
+        self._silent_until[record.name] = now + REPEAT_SECONDS
         return True
