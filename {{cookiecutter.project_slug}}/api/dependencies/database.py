@@ -29,13 +29,11 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """The methods that only read: RFC 9110, section 9.2.1."""
 
 TIMEOUT_CODES = frozenset({"57014", "SQLITE_BUSY", "SQLITE_INTERRUPT"})
-OUTAGE_CODES = (
-    *("08", "25006", "40", "53", "55P03", "57", "58"),  # option: database=postgresql
-    *("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY"),
-)
-"""How the codes of errors begin that are not caused by a statement or its data, but by an outage.
+OUTAGE_CODES: tuple[str, ...] = ("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY")
+OUTAGE_CODES += ("08", "25006", "40", "53", "55P03", "57", "58")  # option: database=postgresql
+"""The beginnings of the codes of outages; all other errors are mistakes in a statement or its data.
 
-https://www.postgresql.org/docs/current/errcodes-appendix.html and https://www.sqlite.org/rescode.html list them.
+https://www.sqlite.org/rescode.html and https://www.postgresql.org/docs/current/errcodes-appendix.html list the codes.
 """
 
 NO_CONNECTION = "The database accepts no connection."
@@ -213,8 +211,9 @@ class Database:
         for each in (error, context.sqlalchemy_exception):
             if each and each.args:
                 each.args = (str(each.args[0]).partition("\nDETAIL:")[0], *each.args[1:])
-        if hasattr(error.__cause__, "detail"):
-            error.__cause__.detail = None
+        cause = error.__cause__
+        if cause and hasattr(cause, "detail"):
+            cause.detail = None
         # end: database=postgresql
         return None
 
