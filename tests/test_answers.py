@@ -22,10 +22,10 @@ from cookiecutter.prompt import prompt_for_config
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2 import Template, TemplateError
-from setup import options
 
 from conftest import ROOT, TEMPLATE, Answer, Bake, Generate, Project, command_line, copy_template, run, tool
 from repository import commit, git
+from setup import options
 
 QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 TEXT_FILES = ("pyproject.toml", "api/__init__.py", "README.md")
@@ -124,15 +124,15 @@ class TestAccepted:
         assert set(said(files).values()) == {text}
 
     def test_the_command_line_carries_it_too(self, generate: Generate, tmp_path: Path) -> None:
-        done = generate(
-            "project_slug=shop", *(f"{name}={' '.join(NASTY[:4])}" for name in ("project_name", "description"))
-        )
+        text = " ".join(NASTY[:4])
+        done = generate("project_slug=shop", f"project_name={text}", f"description={text}")
         assert done.returncode == 0, done.stderr
-        assert set(said(text_files(Project(tmp_path / "shop"))).values()) == {" ".join(NASTY[:4])}
+        assert set(said(text_files(Project(tmp_path / "shop"))).values()) == {text}
 
-    def test_a_name_without_a_letter_needs_no_slug_of_its_own(self, generate: Generate, tmp_path: Path) -> None:
-        assert generate("project_name=🚀").returncode == 0
-        assert Project(tmp_path / "backend").has("api/main.py")
+    @pytest.mark.parametrize(("name", "slug"), [("Café & Söhne 2", "cafe-sohne-2"), ("🚀", "backend")])
+    def test_a_slug_is_made_of_any_name(self, generate: Generate, tmp_path: Path, name: str, slug: str) -> None:
+        assert generate(f"project_name={name}").returncode == 0
+        assert Project(tmp_path / slug).has("api/main.py")
 
     def test_free_text_goes_into_few_files(self, bake: Bake) -> None:
         project = bake(project_name="Quetzalcoatl", description="Xylophone", project_slug="shop")
@@ -181,17 +181,13 @@ class TestAccepted:
 
         check()
 
-    def test_a_slug_is_made_of_any_name(self, generate: Generate, tmp_path: Path) -> None:
-        assert generate("project_name=Café & Söhne 2").returncode == 0
-        assert Project(tmp_path / "cafe-sohne-2").has("api/main.py")
-
-    @pytest.mark.parametrize("value", ["yes", "true", "1", "ON", True])
-    def test_yes_keeps_the_example(self, bake: Bake, value: Answer) -> None:
-        assert bake(example=value).has("api/routers/budgets.py")
-
-    @pytest.mark.parametrize("value", ["no", "False", "0", "OFF", False])
-    def test_no_removes_it(self, bake: Bake, value: Answer) -> None:
-        assert not bake(example=value).has("api/routers/budgets.py")
+    def test_words_for_yes_keep_the_example_and_words_for_no_remove_it(self, bake: Bake) -> None:
+        words: dict[bool, list[Answer]] = {
+            True: ["yes", "true", "1", "ON", True],
+            False: ["no", "F", "0", "OFF", False],
+        }
+        for kept, values in words.items():
+            assert {bake(example=value).has("api/routers/budgets.py") for value in values} == {kept}
 
 
 class TestRefused:
@@ -201,22 +197,14 @@ class TestRefused:
         ("answer", "shown"),
         [
             ("project_name=a\nb", r"'a\nb'"),
-            ("project_name=\x1b[31mred", r"'\x1b[31mred'"),
             ("description=abc\u202edef", r"'abc\u202edef'"),
             ("description=x  # option: example", "'x  # option: example'"),
-            ("description={{ 7*7 }}", "'{{ 7*7 }}'"),
             ("description={# gone #}x", "'{# gone #}x'"),
             ("description=x\n", r"'x\n'"),
             ("project_name=caf\udce9", r"'caf\udce9'"),
-            ("project_slug=template0", "'template0'"),
-            ("project_slug=Shop", "'Shop'"),
-            ("project_slug=con", "'con'"),
             ("project_slug=é", r"'\xe9'"),
-            ("project_slug=-rf", "'-rf'"),
-            ("base_image=python:3.13 AS x", "'python:3.13 AS x'"),
             ("base_image=python:3.11-slim", "'python:3.11-slim'"),
             ("project_slug=../escape", "'../escape'"),
-            (f"project_slug={'x' * 51}", f"'{'x' * 51}'"),
         ],
     )
     def test_a_refusal_tells_name_value_rule_and_way_out_and_leaves_nothing(
@@ -250,29 +238,19 @@ class TestRefused:
         assert "project_slug = 'a/b/c'" in done.stderr
         assert set(tmp_path.iterdir()) == before
 
-    def test_all_complaints_come_at_once(self, tmp_path: Path) -> None:
-        wrong = dict.fromkeys((name for name in QUESTIONS if not name.startswith("_")), "{{ 7*7 }}\x00")
-        replay = tmp_path / "replay.json"
-        replay.write_text(json.dumps({"cookiecutter": QUESTIONS | wrong | {"project_slug": "Shop"}}), encoding="utf-8")
-        command = (sys.executable, "-m", "cookiecutter", "-o", tmp_path, "--replay-file", replay, ROOT)
-        done = run(command, cwd=tmp_path, env={"HOME": str(tmp_path)})
-        assert done.returncode == 1
-        assert [name for name in wrong if f"\n{name} = " not in done.stderr] == []
-        assert not (tmp_path / "Shop").exists()
-
     @pytest.mark.parametrize(
-        ("answer", "told"),
+        ("answer", "shown"),
         [
             ("example=banana", "banana provided for variable example could not be converted to a boolean"),
             ("database=mysql", "mysql provided for choice variable database, but the choices are"),
         ],
     )
     def test_a_wrong_choice_is_refused(
-        self, generate: Generate, tmp_path: Path, home: Path, answer: str, told: str
+        self, generate: Generate, tmp_path: Path, home: Path, answer: str, shown: str
     ) -> None:
         done = generate(answer)
         assert done.returncode == 1
-        assert told in done.stderr
+        assert shown in done.stderr
         assert list(tmp_path.iterdir()) == [home]
 
     def test_a_misspelt_answer_shows_in_the_options(self, generate: Generate) -> None:
@@ -340,13 +318,10 @@ class TestOtherWays:
     def test_defaults_of_the_user_are_judged_too(self, generate: Generate, tmp_path: Path, home: Path) -> None:
         done = generate(self.configured(home, description=None, project_slug=12, auth=5))
         assert done.returncode == 1
-        for name, value in {"description": None, "project_slug": "12", "auth": "5"}.items():
-            assert f"{name} = {value!r}\n  It must be " in done.stderr
+        for complaint in ("description = None", "project_slug = '12'", "auth = '5'"):
+            assert f"\n{complaint}\n  It must be " in done.stderr
         assert list(tmp_path.iterdir()) == [home]
-
-    def test_a_wrong_default_of_the_user_is_told(self, generate: Generate, home: Path) -> None:
-        done = generate(self.configured(home, database="mysql"))
-        assert "mysql provided for choice variable database, but the choices are" in done.stderr
+        assert "mysql provided for choice" in generate(self.configured(home, database="mysql")).stderr
 
     def test_a_replay_makes_the_same_project(
         self, generate: Generate, archive: Path, tmp_path: Path, home: Path
@@ -361,16 +336,15 @@ class TestOtherWays:
             assert done.returncode == 0, done.stderr
             assert same(Project(output / "shop"), Project(tmp_path / "shop"))
 
-    def test_an_edited_replay_is_judged(self, generate: Generate, tmp_path: Path, home: Path) -> None:
-        assert generate().returncode == 0
-        (replay,) = home.rglob("*.json")
-        answers = json.loads(replay.read_text(encoding="utf-8"))["cookiecutter"]
-        replay.write_text(json.dumps({"cookiecutter": answers | {"database": "mysql"}}), encoding="utf-8")
-        command = (sys.executable, "-m", "cookiecutter", "-o", tmp_path / "again", "--replay-file", replay, ROOT)
+    def test_an_edited_replay_is_judged_and_all_complaints_come_at_once(self, tmp_path: Path, home: Path) -> None:
+        wrong = dict.fromkeys((name for name in QUESTIONS if not name.startswith("_")), "{{ 7*7 }}\x00")
+        replay = home / "replay.json"
+        replay.write_text(json.dumps({"cookiecutter": QUESTIONS | wrong | {"project_slug": "Shop"}}), encoding="utf-8")
+        command = (sys.executable, "-m", "cookiecutter", "-o", tmp_path, "--replay-file", replay, ROOT)
         done = run(command, cwd=tmp_path, env={"HOME": str(home)})
         assert done.returncode == 1
-        assert "database = 'mysql'" in done.stderr
-        assert list((tmp_path / "again").iterdir()) == []
+        assert [name for name in wrong if f"\n{name} = " not in done.stderr] == []
+        assert list(tmp_path.iterdir()) == [home]
 
     def test_folders_may_have_any_name(self, generate: Generate, tmp_path: Path) -> None:
         folder = tmp_path / "it's my späce & $HOME"
@@ -381,12 +355,9 @@ class TestOtherWays:
 
 
 def same(one: Project, other: Project) -> bool:
-    """Whether two projects differ in their secrets, and in what is recorded of their template, alone."""
-    files = [
-        {name: project.text(name) for name in project.files() if name not in (".env", ".cruft.json")}
-        for project in (one, other)
-    ]
-    return files[0] == files[1]
+    """Whether two projects differ in their secrets and in the record of their template alone."""
+    names = [name for name in one.files() if name not in (".env", ".cruft.json")]
+    return one.files() == other.files() and all(one.text(name) == other.text(name) for name in names)
 
 
 class TestFolderInUse:
@@ -435,7 +406,6 @@ class TestFolderInUse:
             git(project.path, "init", "--quiet")
         done = generate("-f")
         assert done.returncode == 0, done.stderr
-        assert ("\n  git init --initial-branch main\n" in done.stdout) is not kept_in_git
         shutil.rmtree(project.path / ".git", ignore_errors=True)
         assert same(project, bake())
 
@@ -451,17 +421,15 @@ class TestFolderInUse:
         files = [name for name in fresh.files() if name != ".env"]
         assert {name: project.text(name) for name in files} == {name: fresh.text(name) for name in files}
         assert set(git(project.path, "diff", "--name-only").split()) == set(self.SHARED)
-        assert set(git(project.path, "ls-files", "--others", "--exclude-standard").split()) == {*files} - {
-            *self.SHARED,
-            ".gitignore",
-        }
+        new = git(project.path, "ls-files", "--others", "--exclude-standard").split()
+        assert set(new) == set(files) - {*self.SHARED, ".gitignore"}
 
     @pytest.mark.skipif(os.name == "nt", reason="the commands are those of a Unix shell")
     @pytest.mark.parametrize(
         ("change", "why"),
         [
             ("rm -rf .git", "git does not keep what is in it"),
-            ("rm -rf .git && git -C .. init && echo budget-api > ../.gitignore", "git could not restore ./"),
+            ("rm -rf .git; git -C .. init; echo budget-api > ../.gitignore", "git could not restore ./"),
             ("touch new", "git could not restore new"),
             ("git config status.showUntrackedFiles no; touch new", "git could not restore new"),
             ("echo x >> notes.md", "git could not restore notes.md"),
@@ -494,17 +462,15 @@ class TestFolderInUse:
         assert {name for name in after if not name.startswith("home/")} == {*before}
 
     @pytest.mark.skipif(os.name == "nt", reason="Windows looks for programs elsewhere too")
-    @pytest.mark.parametrize("variables", ["GIT_DIR", "GIT_INDEX_FILE", "PATH"])
+    @pytest.mark.parametrize(
+        "env",
+        [{"GIT_DIR": "../clean/.git", "GIT_WORK_TREE": "../clean"}, {"GIT_INDEX_FILE": "x"}, {"PATH": "/nowhere"}],
+        ids=str,
+    )
     def test_it_is_refused_where_the_environment_misleads_git(
-        self, generate: Generate, project: Project, variables: str
+        self, generate: Generate, project: Project, env: dict[str, str]
     ) -> None:
-        clean = project.path.with_name("clean")
-        git(project.path.parent, "clone", "--quiet", str(project.path), str(clean))
-        env = {
-            "GIT_DIR": {"GIT_DIR": str(clean / ".git"), "GIT_WORK_TREE": str(clean)},
-            "GIT_INDEX_FILE": {"GIT_INDEX_FILE": str(clean / ".git/index")},
-            "PATH": {"PATH": "/nowhere"},
-        }[variables]
+        git(project.path.parent, "clone", "--quiet", str(project.path), "clean")
         (project.path / "README.md").write_text("changed", encoding="utf-8")
         before = self.contents(project.path)
         done = generate("-f", env=env)
@@ -518,27 +484,18 @@ class TestFolderInUse:
         assert self.contents(project.path) == before
 
 
-class TestTwoAtOnce:
-    """Two runs at the same time."""
-
-    @staticmethod
-    def both(template: Path, tmp_path: Path, home: Path, *answers: str) -> list[int]:
-        """Start a run for each answer, and return their exit statuses."""
-        commands = [[str(part) for part in command_line(tmp_path, answer, template=template)] for answer in answers]
-        environment = os.environ | {"HOME": str(home)}
-        runs = [subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) for command in commands]
-        return [process.wait(timeout=60) for process in runs]
-
-    def test_different_projects_do_not_meet(self, bake: Bake, archive: Path, tmp_path: Path, home: Path) -> None:
-        assert self.both(archive, tmp_path, home, "project_slug=one", "project_slug=two") == [0, 0]
-        for slug in ("one", "two"):
-            assert same(Project(tmp_path / slug), bake(project_slug=slug))
-
-    def test_the_same_project_is_made_by_one_of_them(
-        self, bake: Bake, archive: Path, tmp_path: Path, home: Path
-    ) -> None:
-        assert 0 in self.both(archive, tmp_path, home, "auth=no", "auth=no")
-        assert same(Project(tmp_path / "budget-api"), bake(auth=False))
+@pytest.mark.parametrize("slugs", [("one", "two"), ("same", "same")], ids=str)
+def test_two_at_once_do_not_spoil_each_other(
+    bake: Bake, archive: Path, tmp_path: Path, home: Path, slugs: tuple[str, ...]
+) -> None:
+    commands = [command_line(tmp_path, f"project_slug={slug}", template=archive) for slug in slugs]
+    runs = [
+        subprocess.Popen([str(part) for part in command], env=os.environ | {"HOME": str(home)}) for command in commands
+    ]
+    statuses = [process.wait(timeout=60) for process in runs]
+    assert statuses == [0, 0] or (0 in statuses and len(set(slugs)) == 1)
+    for slug in slugs:
+        assert same(Project(tmp_path / slug), bake(project_slug=slug))
 
 
 @pytest.fixture(scope="module")

@@ -18,10 +18,10 @@ from cookiecutter.environment import StrictEnvironment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2 import Template
-from setup import options
-from setup.finish import time_limit
 
 from conftest import ROOT, TEMPLATE, Bake, Project
+from setup import options
+from setup.finish import time_limit
 
 HOOKS = [ROOT / "hooks/pre_gen_project.py", ROOT / "resource/hooks/post_gen_project.py"]
 PACKAGE = TEMPLATE / "UNFINISHED" / "setup"
@@ -86,25 +86,39 @@ class TestContext:
 class TestValidation:
     """Which answers are accepted."""
 
+    GOOD_IMAGES = f"""
+        python:3.13-slim python:3.13 python:3 docker.io/library/python:3.13.2-slim-trixie
+        python:3.13-slim@sha256:{"0" * 64} localhost:5000/team_a/base--image@sha256:{"f" * 64}
+        registry.access.redhat.com/ubi9/python-312:1.7 Registry.example.com/python-3.12:latest"""
+    BAD_IMAGES = f"""
+        python scratch python: Python:3.13 --platform=x $IMAGE:1 python:$(id) a//b:1 /python:3.13 https://x/python:3.13
+        python:3.13" python:é python@sha256:0 {"x" * 255}:1 python:3.12-slim docker.io/library/python:3.14 mirror:5000/python:3.1-x"""
+    BAD_NAMES = (
+        *(
+            "",
+            " x",
+            "x\u3000",
+            "a\nb",
+            "a\0b",
+            "\x1b[31m",
+            "a\u2028b",
+            "a\x85b",
+            "\ud800",
+            "\ufeffx",
+            "x\uffff",
+            "a\u202eb",
+        ),
+        *("{{ x }}", "{% raw", "{# x #}y", "x  # option: example", "<!-- end: example -->", "x" * 201, None, True),
+    )
+    BAD_SLUGS = ". .. ../x /abs a/b a\\b Shop a_b -a a- a--b 3d é con lpt1 template0"
+
     @pytest.mark.parametrize(
         ("name", "values"),
         [
             ("project_name", ['O\'Brien "B" \\', "日本 🍪 👩‍💻", "$(id) `id` ${X} %s {x}", "yes", "1.10", "# a: *b"]),
             ("description", ["", "Sells things."]),
             ("project_slug", ["a", "shop", "shop-2", "class", "con-api", "x" * 50]),
-            (
-                "base_image",
-                [
-                    "python:3.13-slim",
-                    "python:3.13",
-                    "python:3",
-                    "docker.io/library/python:3.13.2-slim-trixie",
-                    f"python:3.13-slim@sha256:{'0' * 64}",
-                    f"localhost:5000/team_a/base--image@sha256:{'f' * 64}",
-                    "registry.access.redhat.com/ubi9/python-312:1.7",
-                    "Registry.example.com/python-3.12:latest",
-                ],
-            ),
+            ("base_image", GOOD_IMAGES.split()),
             ("example", [True, False, "yes", "no", "True", "OFF", "1", "0"]),
         ],
     )
@@ -114,31 +128,10 @@ class TestValidation:
     @pytest.mark.parametrize(
         ("name", "values"),
         [
-            (
-                "project_name",
-                [
-                    *("", " x", "x\u3000", "a\nb", "a\0b", "\x1b[31m", "a\u2028b", "a\x85b", "\ud800", "\ufeffx"),
-                    *("x\uffff", "a\u202eb", "{{ x }}", "{% raw", "{# x #}y", "x  # option: example"),
-                    *("<!-- end: example -->", "x" * 201, None, True),
-                ],
-            ),
-            (
-                "project_slug",
-                [
-                    *("", ".", "..", "../x", "/abs", "a/b", "a\\b", "Shop", "a_b", "-a", "a-", "a--b", "3d", "é"),
-                    *("a\n", "con", "lpt1", "template0", "x" * 51, None),
-                ],
-            ),
-            (
-                "base_image",
-                [
-                    *("", "python", "scratch", "python:", "Python:3.13", "python:3.13 AS evil", "python:3.13\nRUN id"),
-                    *("python:3.13-slim\n", "--platform=x python:3.13", "$IMAGE:1", "python:$(id)", "a//b:1"),
-                    *("/python:3.13", "https://registry/python:3.13", 'python:3.13"', "python:3.13 # x", "python:é"),
-                    *("python@sha256:0", f"{'x' * 255}:1", None, 3.13),
-                    *("python:3.12-slim", "docker.io/library/python:3.14", "mirror:5000/python:3.1-x"),
-                ],
-            ),
+            ("project_name", BAD_NAMES),
+            ("description", ["<!-- end: example -->", "x" * 201, None]),
+            ("project_slug", [*BAD_SLUGS.split(), "", "a\n", "x" * 51, None]),
+            ("base_image", [*BAD_IMAGES.split(), "", "python:3.13 AS x", "python:3.13\nRUN id", None, 3.13]),
             ("example", ["banana", "", None, 2, "yes "]),
             ("database", ["mysql", "", None]),
         ],
@@ -149,9 +142,7 @@ class TestValidation:
         for value in values:
             (complaint,) = pre.complaints(GOOD | {name: value})
             assert str(complaint).isascii()
-            assert str(complaint).startswith(f"{name} = ")
-            assert "\n  It " in str(complaint)
-            assert "\n  Try: " in str(complaint)
+            assert re.fullmatch(rf"{name} = .+\n  It .+\n  Try: .+", str(complaint))
 
     @pytest.mark.parametrize(
         ("text", "slug"), [("My Shop", "my-shop"), ("3D Café", "d-cafe"), ("NUL", "nul-api"), ("日本", "backend")]
