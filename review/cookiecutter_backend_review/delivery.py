@@ -19,12 +19,11 @@ def unlocked_requirements(repository: Repository) -> Iterator[str]:
 
     Every installation then gets the same files, and a package that was replaced on an index is refused.
     """
+    repository.require_readable(*LOCKS)
     for name in LOCKS:
-        if not repository.has(name):
+        if repository.texts[name] is None:
             yield f"`{name}` is missing"
-            continue
-        repository.require_readable(name)
-        lines = re.sub(r"\\\r?\n", " ", repository.text(name)).splitlines()
+        lines = re.sub(r"\\\r?\n", " ", repository.texts[name] or "").splitlines()
         requirements = [line.strip() for line in lines if re.match(r"\s*\w", line)]
         loose = [each for each in requirements if "==" not in each or "--hash=" not in each]
         if loose:

@@ -7,13 +7,14 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator
 from importlib.resources.abc import Traversable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from repo_review import fixtures
 from repo_review.families import Family
 
 from cookiecutter_backend_review import delivery, endpoints, layout, template
 from cookiecutter_backend_review.rendering import DISTRIBUTION
-from cookiecutter_backend_review.repository import Repository, SkippedError, Table, as_table, is_selection
+from cookiecutter_backend_review.repository import Repository, SkippedError, as_table, is_selection
 
 
 class Rule(NamedTuple):
@@ -102,12 +103,17 @@ def repo_review_families() -> dict[str, Family]:
     return dict(FAMILIES)
 
 
-def pyproject(package: Traversable) -> Table:
+def pyproject(package: Traversable) -> dict[str, Any]:
     """Return `pyproject.toml`, or an empty table; what repo-review could not read in its own table is left out."""
     try:
-        table: Table = tomllib.loads(package.joinpath("pyproject.toml").read_bytes().decode())
+        table = tomllib.loads(package.joinpath("pyproject.toml").read_bytes().decode())
     except (OSError, ValueError, RecursionError):
         return {}
     tool = as_table(table.get("tool"))
     selections = {name: value for name, value in as_table(tool.get("repo-review")).items() if is_selection(value)}
     return {**table, "tool": {**tool, "repo-review": selections}}
+
+
+# repo-review's own fixture raises an exception where the file is not valid, which would end the report on all other
+# repositories. Both are entry points of the same name, which are loaded in no defined order; so both lead to this one.
+fixtures.pyproject = pyproject
