@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from conftest import EVERYTHING, NOTHING, PAIRWISE, ROOT, Answer, Bake, copy_template, path_with_uv, run, tool
 from cookiecutter_backend_review.plugin import RULES
@@ -26,7 +27,7 @@ DIGEST = f"@sha256:{'0' * 64}"
 
 
 def surroundings(folder: Path) -> dict[str, str]:
-    """Return the variables of somebody who has uv, with its cache, and an empty cache of the report."""
+    """Return variables with uv on the PATH and its cache, and an empty cache of the report."""
     uv_cache = run((tool("uv"), "cache", "dir"), cwd=folder).stdout.strip()
     return {"UV_CACHE_DIR": uv_cache, "XDG_CACHE_HOME": str(folder / "cache"), "PATH": path_with_uv()}
 
@@ -140,6 +141,23 @@ def test_the_command_of_the_page_for_teams_reports_by_the_address_of_a_template(
     first, second = done.stdout.split("second", maxsplit=1)
     assert done.returncode == 3, done.stderr
     assert ("\N{CROSS MARK}" in first, "is not in the template" in second) == (False, True)
+
+
+def test_the_workflow_and_the_hook_of_the_page_for_teams_pass_in_a_project(
+    bake: Bake, template: Path, tmp_path: Path
+) -> None:
+    project = settled(tmp_path / "it", bake(**NOTHING).path, git(template, "rev-parse", "v1.0.0"), **NOTHING)
+    page = (ROOT / "docs/teams.md").read_text(encoding="utf-8").replace(ADDRESS.removesuffix(".git"), template.as_uri())
+    blocks = [
+        yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "repo-review" in block
+    ]
+    (step,), (hook,) = blocks[0], blocks[1]["repos"][0]["hooks"]
+    (requirement,) = hook["additional_dependencies"]
+    env = {**surroundings(tmp_path), "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.html")}
+    for command in (step["run"], f"uvx --from '{requirement}' {hook['entry']}"):
+        done = run(("bash", "-ec", command), cwd=project, env=env)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "<h3>Layout</h3>" in (tmp_path / "summary.html").read_text(encoding="utf-8")
 
 
 def test_text_of_a_repository_is_neither_markup_nor_evaluated(bake: Bake, template: Path, tmp_path: Path) -> None:

@@ -112,13 +112,26 @@ def last_name(node: ast.expr | None) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
+def expressions_in(node: ast.AST, *, annotations: bool = True) -> Iterator[ast.expr]:
+    """Return the expressions below a node, those in annotations only on request; without recursion, however deep."""
+    nodes = [node]
+    while nodes:
+        for field, value in ast.iter_fields(nodes.pop()):
+            if annotations or field not in ("annotation", "returns"):
+                children = value if isinstance(value, list) else [value]
+                nodes += [each for each in children if isinstance(each, ast.AST)]
+                yield from (each for each in children if isinstance(each, ast.expr))
+
+
 def names_in(node: ast.AST, *, annotations: bool = True) -> Iterator[ast.Name]:
     """Return the names that are used below a node, those in annotations only on request."""
-    for field, value in ast.iter_fields(node):
-        if not annotations and field in ("annotation", "returns"):
-            continue
-        for child in value if isinstance(value, list) else [value]:
-            if isinstance(child, ast.Name):
-                yield child
-            elif isinstance(child, ast.AST):
-                yield from names_in(child, annotations=annotations)
+    names = (each for each in expressions_in(node, annotations=annotations) if isinstance(each, ast.Name))
+    yield from sorted(names, key=lambda name: (name.lineno, name.col_offset))
+
+
+def is_below(node: ast.expr, name: str) -> bool:
+    """Return whether a node is an attribute or item of a name, such as `response.headers[...]` of `response`."""
+    below = False
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node, below = node.value, True
+    return below and isinstance(node, ast.Name) and node.id == name

@@ -61,7 +61,7 @@ def end_of_life(minor: int) -> date:
 def image_user(repository: Repository) -> Iterator[str]:
     """The image has a user of its own.
 
-    Who breaks out of a process in a container should not be root.
+    Code that breaks out of a container as root is root on its host.
     """
     user = image_of(repository).last("USER")
     if user is None or user.partition(":")[0] in ("root", "0"):
@@ -96,7 +96,7 @@ def image_of(repository: Repository) -> Image:
 def lock_check(repository: Repository) -> Iterator[str]:
     """The pipeline checks that the locks follow pyproject.toml.
 
-    Else a requirement is changed and the lock is not, and the image holds what was never tested.
+    Else a requirement can change and its lock not, and the image holds other packages than were required.
     """
     if not repository.pipelines:
         if repository.table("tool", "cookiecutter-backend").get("ci") == "none":

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 
-from cookiecutter_backend_review.code import Endpoint, Function, Module, last_name, names_in
+from cookiecutter_backend_review.code import Endpoint, Function, Module, expressions_in, is_below, last_name, names_in
 from cookiecutter_backend_review.layout import modules_of
 from cookiecutter_backend_review.repository import Repository, code
 
@@ -65,7 +65,7 @@ def undeclared_responses(repository: Repository) -> Iterator[str]:
 def http_exceptions(repository: Repository) -> Iterator[str]:
     """Services raise domain errors, not HTTPException.
 
-    A service does not know whether HTTP called it; one handler maps each kind of error to a status.
+    A service also runs where there is no request. One handler maps each kind of error to a status.
     """
     for module in modules_of(repository):
         for node in ast.walk(module.tree) if module.layer == "services" else ():
@@ -82,7 +82,7 @@ def statements_of(function: Function) -> list[ast.stmt]:
 def sets_response(statement: ast.stmt) -> bool:
     """Return whether a statement is like `response.headers[...] = ...`, which only a router can do."""
     targets = statement.targets if isinstance(statement, ast.Assign) else []
-    return bool(targets) and all(ast.unparse(each).startswith("response.") for each in targets)
+    return bool(targets) and all(is_below(each, "response") for each in targets)
 
 
 def arguments_of(function: Function) -> list[ast.arg]:
@@ -92,7 +92,9 @@ def arguments_of(function: Function) -> list[ast.arg]:
 
 def is_service(argument: ast.arg) -> bool:
     """Return whether a parameter is annotated with a service, such as `BudgetServiceDep`."""
-    return argument.annotation is not None and "Service" in ast.unparse(argument.annotation)
+    annotation = ast.Module([ast.Expr(argument.annotation)] if argument.annotation else [], [])
+    words = (each.value if isinstance(each, ast.Constant) else last_name(each) for each in expressions_in(annotation))
+    return any("Service" in str(word) for word in words)
 
 
 def fills_schema(body: ast.Module, schemas: set[str]) -> bool:

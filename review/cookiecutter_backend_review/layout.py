@@ -1,4 +1,4 @@
-"""Rules of the layout: packages, file names, and who imports whom."""
+"""Rules of the layout: packages, file names, and imports."""
 
 import re
 from collections import defaultdict
@@ -53,7 +53,7 @@ def undocumented_packages(repository: Repository) -> Iterator[str]:
 def file_names(repository: Repository) -> Iterator[str]:
     """One entity has one file name in every package.
 
-    Whoever changes an entity knows the files that belong to it; `make resource` relies on it too.
+    All files of an entity are then found by its name; `make resource` relies on it too.
     """
     spellings: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for path in repository.paths:

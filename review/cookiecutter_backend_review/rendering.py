@@ -20,6 +20,7 @@ from packaging.version import InvalidVersion, Version
 from cookiecutter_backend_review.repository import SkippedError
 
 DISTRIBUTION = "cookiecutter-backend-review"
+READ_BY_COOKIECUTTER = ("cookiecutter.json", "hooks", "{{cookiecutter.project_slug}}")
 SECONDS = 120
 GIT_VARIABLES = {"GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"}  # hooks of git set them, for another repository
 
@@ -91,9 +92,13 @@ def has_commit(template: Template, commit: str) -> bool:
 
 
 def rendered(template: Template, commit: str, answers: dict[str, str]) -> dict[str, str]:
-    """Return the digests of the files that the template owns, as rendered at a commit; they are kept for later runs."""
+    """Return the digests of the files that the template owns, as rendered at a commit.
+
+    They are kept for all commits and projects with the same template and answers.
+    """
     version = importlib.metadata.version(DISTRIBUTION)
-    key = hashlib.sha256(json.dumps([version, commit, answers], sort_keys=True).encode()).hexdigest()
+    source = git(template.folder, "ls-tree", commit, "--", *READ_BY_COOKIECUTTER)
+    key = hashlib.sha256(json.dumps([version, source, answers], sort_keys=True).encode()).hexdigest()
     kept = cache_folder() / f"rendered-{key[:32]}.json"
     if kept.is_file():
         return dict(json.loads(kept.read_text(encoding="utf-8")))

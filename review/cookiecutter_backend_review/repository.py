@@ -23,7 +23,7 @@ class SkippedError(Exception):
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads tags that it doesn't know, such as GitLab's `!reference`, as nothing."""
+    """Reads unknown tags, such as GitLab's `!reference`, as nothing."""
 
 
 _Loader.add_multi_constructor("!", lambda *_: None)
@@ -150,9 +150,8 @@ def as_list(value: object) -> list[object]:
 
 def _pipeline_names(root: Traversable) -> Iterator[str]:
     folder, file = PIPELINES
-    if _at(root, folder).is_dir():
-        names = sorted(each.name for each in _at(root, folder).iterdir())
-        yield from (f"{folder}/{name}" for name in names if name.endswith((".yml", ".yaml")))
+    names = sorted(each.name for each in _entries(_at(root, folder)))
+    yield from (f"{folder}/{name}" for name in names if name.endswith((".yml", ".yaml")))
     if _at(root, file).is_file():
         yield file
 
@@ -161,21 +160,22 @@ def _at(folder: Traversable, name: str) -> Traversable:
     return folder.joinpath(*name.split("/")) if name else folder
 
 
-def _folders(folder: Traversable) -> list[Traversable]:
-    """Return the folders in a folder, hidden ones apart; there is none where it is missing or can't be read."""
+def _entries(folder: Traversable) -> list[Traversable]:
+    """Return what a folder holds, by name; there is nothing where it is missing or can't be read."""
     try:
-        entries = [each for each in folder.iterdir() if each.is_dir()] if folder.is_dir() else []
+        return sorted(folder.iterdir() if folder.is_dir() else [], key=lambda each: each.name)
     except OSError:
         return []
-    return sorted((each for each in entries if each.name[:1] not in "._"), key=lambda each: each.name)
+
+
+def _folders(folder: Traversable) -> list[Traversable]:
+    return [each for each in _entries(folder) if each.name[:1] not in "._" and each.is_dir()]
 
 
 def _python_files(folder: Traversable, path: str, depth: int = 0) -> Iterator[tuple[str, Traversable]]:
-    try:
-        files = [each for each in folder.iterdir() if each.name.endswith(".py") and each.is_file()]
-    except OSError:
-        return
-    yield from sorted(((f"{path}/{file.name}", file) for file in files), key=lambda pair: pair[0])
+    for each in _entries(folder):
+        if each.name.endswith(".py") and each.is_file():
+            yield f"{path}/{each.name}", each
     if depth < MAX_DEPTH:
         for each in _folders(folder):
             yield from _python_files(each, f"{path}/{each.name}", depth + 1)
