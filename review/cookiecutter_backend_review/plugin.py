@@ -65,10 +65,10 @@ RULES = {
 class Check:
     """A rule that is applied to one repository, in the form that repo-review takes."""
 
-    def __init__(self, repository: Repository, rule: Rule) -> None:
+    def __init__(self, repository: Repository, rule: Rule, page: str) -> None:
         """Prepare the check; repo-review formats the docstring after the check, so it also says why one is skipped."""
         self.__doc__ = "{self.description}"
-        self.family, self.url = rule.family, f"{page()}#{rule.anchor}"
+        self.family, self.url = rule.family, f"{page}#{rule.anchor}"
         self.description, _, self._reason = (inspect.getdoc(rule.find) or "").partition("\n\n")
         self.description = self.description.rstrip(".")
         self._repository, self._rule = repository, rule
@@ -83,7 +83,7 @@ class Check:
         return "\n".join([self._reason, "", *(f"- {fault}" for fault in faults)]) if faults else ""
 
 
-def page() -> str:
+def layout_page() -> str:
     """Return the address of docs/layout.md: in the template that BACKEND_TEMPLATE names, or else in this package's."""
     address = os.environ.get("BACKEND_TEMPLATE", "").removesuffix(".git")
     if re.fullmatch(r"https://[\w./~:-]+", address):
@@ -94,8 +94,8 @@ def page() -> str:
 
 def repo_review_checks(root: Traversable, package: Traversable) -> dict[str, Check]:
     """Return the checks of a repository, by name."""
-    repository = Repository(root, package)
-    return {name: Check(repository, rule) for name, rule in RULES.items()}
+    repository, page = Repository(root, package), layout_page()
+    return {name: Check(repository, rule, page) for name, rule in RULES.items()}
 
 
 def repo_review_families() -> dict[str, Family]:
