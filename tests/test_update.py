@@ -437,7 +437,7 @@ class TestTeams:
         self, upstream: Upstream, surroundings: dict[str, str], tmp_path: Path
     ) -> None:
         page = (ROOT / self.PAGE).read_text(encoding="utf-8")
-        (config,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+        (config,) = re.findall(r"^```yaml\n(default_context:.*?)^```", page, re.MULTILINE | re.DOTALL)
         (tmp_path / "team.yaml").write_text(config, encoding="utf-8")
         (command,) = (block for block in bash_blocks(ROOT / self.PAGE) if "cookiecutter team:" in block)
         done = subprocess.run(
