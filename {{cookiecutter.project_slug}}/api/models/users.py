@@ -9,10 +9,11 @@ from sqlalchemy.orm import Mapped, WriteOnlyMapped, mapped_column, relationship
 from uuid_utils.compat import uuid7
 
 from api.models.base import Base
-# option: example
 
+# option: example
 if TYPE_CHECKING:
     from api.models.budgets import Budget
+
 # end: example
 
 
