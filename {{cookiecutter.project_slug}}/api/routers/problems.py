@@ -6,7 +6,7 @@ from http import HTTPMethod, HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import RequestValidationError, ResponseValidationError
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match
@@ -42,6 +42,8 @@ STATUS_BY_KIND: dict[type[ServiceError], HTTPStatus] = {
     # end: auth
     UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
+
+INTERNAL_ERROR = "Something went wrong on our side."
 
 OUTAGE_SECONDS = 1
 """After so long an outage is worth another try."""
@@ -79,6 +81,7 @@ def install(app: FastAPI) -> None:
     """Answer every error of `app` with a problem."""
     app.exception_handler(ServiceError)(on_service_error)
     app.exception_handler(RequestValidationError)(on_invalid_request)
+    app.exception_handler(ResponseValidationError)(on_invalid_response)
     app.exception_handler(HTTPException)(on_http_exception)
     app.add_middleware(RaisedAsProblem)
 
@@ -102,6 +105,13 @@ async def on_invalid_request(request: Request, error: RequestValidationError) ->
     """Say what is wrong, without repeating what was sent: it may be secret."""
     errors = [InvalidPart.model_validate(part) for part in error.errors()]
     return _answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, detail="The request is not valid.", errors=errors)
+
+
+async def on_invalid_response(request: Request, error: ResponseValidationError) -> Response:
+    """Log what is wrong without the values, which the message of the exception repeats."""
+    errors = [f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors()]
+    logger.error("invalid response of %s: %s", error.endpoint_path, "; ".join(errors))
+    return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, detail=INTERNAL_ERROR)
 
 
 async def on_http_exception(request: Request, error: HTTPException) -> Response:
@@ -128,25 +138,28 @@ class RaisedAsProblem:
             await self.app(scope, receive, send)
             return
 
-        begun = False
+        begun = complete = False
 
         async def send_and_note(message: Message) -> None:
-            nonlocal begun
+            nonlocal begun, complete
             begun = True
+            complete = message["type"] == "http.response.body" and not message.get("more_body", False)
             await send(message)
 
         try:
             await self.app(scope, receive, send_and_note)
         except Exception as error:
+            if complete:  # in a background task or the exit of a dependency: not every server logs it
+                logger.exception("unhandled exception after the response")
+                return
             if begun:
                 raise
             request = Request(scope)
             if isinstance(error, HTTPException):
                 answer = await on_http_exception(request, error)
             else:
-                logger.exception("unforeseen")
-                detail = "Something went wrong on our side."
-                answer = _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, detail=detail)
+                logger.exception("unhandled exception")
+                answer = _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, detail=INTERNAL_ERROR)
             await answer(scope, receive, send)
 
 
