@@ -6,7 +6,7 @@ from http import HTTPMethod, HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import RequestValidationError, ResponseValidationError
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match
@@ -43,6 +43,14 @@ STATUS_BY_KIND: dict[type[ServiceError], int] = {
     UnavailableError: 503,
 }
 
+<<<<<<< HEAD
+=======
+INTERNAL_ERROR = "Something went wrong on our side."
+
+OUTAGE_SECONDS = 1
+"""After so long an outage is worth another try."""
+
+>>>>>>> a65527e117b07fbf06f8affacf8a90c3d6cbc298
 
 class ProblemDetailsAPI(FastAPI):
     """An application that documents problems in its OpenAPI schema.
@@ -73,6 +81,7 @@ def register_exception_handlers(app: FastAPI) -> None:
     """Turn the exceptions of `app` into problems."""
     app.exception_handler(ServiceError)(on_service_error)
     app.exception_handler(RequestValidationError)(on_invalid_request)
+    app.exception_handler(ResponseValidationError)(on_invalid_response)
     app.exception_handler(HTTPException)(on_http_exception)
     app.add_middleware(ProblemMiddleware)
 
@@ -94,6 +103,13 @@ async def on_invalid_request(request: Request, error: RequestValidationError) ->
     """Respond with what is not valid, but without the values of the request, which may be secret."""
     errors = [FieldError.model_validate(each) for each in error.errors()]
     return _respond(request, 422, "The request is not valid.", errors=errors)
+
+
+async def on_invalid_response(request: Request, error: ResponseValidationError) -> Response:
+    """Log what is wrong without the values, which the message of the exception repeats."""
+    errors = [f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors()]
+    logger.error("invalid response of %s: %s", error.endpoint_path, "; ".join(errors))
+    return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, detail=INTERNAL_ERROR)
 
 
 async def on_http_exception(request: Request, error: HTTPException) -> Response:
@@ -119,25 +135,46 @@ class ProblemMiddleware:
             await self.app(scope, receive, send)
             return
 
+<<<<<<< HEAD
         started = False
 
         async def send_and_record(message: Message) -> None:
             nonlocal started
             started = True
+=======
+        begun = complete = False
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal begun, complete
+            begun = True
+            complete = message["type"] == "http.response.body" and not message.get("more_body", False)
+>>>>>>> a65527e117b07fbf06f8affacf8a90c3d6cbc298
             await send(message)
 
         try:
             await self.app(scope, receive, send_and_record)
         except Exception as error:
+<<<<<<< HEAD
             if started:
+=======
+            if complete:  # in a background task or the exit of a dependency: not every server logs it
+                logger.exception("unhandled exception after the response")
+                return
+            if begun:
+>>>>>>> a65527e117b07fbf06f8affacf8a90c3d6cbc298
                 raise
             request = Request(scope)
             if isinstance(error, HTTPException):
                 response = await on_http_exception(request, error)
             else:
                 logger.exception("unhandled exception")
+<<<<<<< HEAD
                 response = _respond(request, 500, "The server has failed to handle the request.")
             await response(scope, receive, send)
+=======
+                answer = _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, detail=INTERNAL_ERROR)
+            await answer(scope, receive, send)
+>>>>>>> a65527e117b07fbf06f8affacf8a90c3d6cbc298
 
 
 def _allowed_methods(request: Request) -> list[str]:
