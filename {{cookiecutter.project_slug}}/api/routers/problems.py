@@ -42,15 +42,8 @@ STATUS_BY_KIND: dict[type[ServiceError], int] = {
     # end: auth
     UnavailableError: 503,
 }
+INTERNAL_ERROR = "The server has failed to handle the request."
 
-<<<<<<< HEAD
-=======
-INTERNAL_ERROR = "Something went wrong on our side."
-
-OUTAGE_SECONDS = 1
-"""After so long an outage is worth another try."""
-
->>>>>>> a65527e117b07fbf06f8affacf8a90c3d6cbc298
 
 class ProblemDetailsAPI(FastAPI):
     """An application that documents problems in its OpenAPI schema.
@@ -109,7 +102,7 @@ async def on_invalid_response(request: Request, error: ResponseValidationError) 
     """Log what is wrong without the values, which the message of the exception repeats."""
     errors = [f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors()]
     logger.error("invalid response of %s: %s", error.endpoint_path, "; ".join(errors))
-    return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, detail=INTERNAL_ERROR)
+    return _respond(request, 500, INTERNAL_ERROR)
 
 
 async def on_http_exception(request: Request, error: HTTPException) -> Response:
@@ -135,46 +128,29 @@ class ProblemMiddleware:
             await self.app(scope, receive, send)
             return
 
-<<<<<<< HEAD
-        started = False
+        started = complete = False
 
         async def send_and_record(message: Message) -> None:
-            nonlocal started
+            nonlocal started, complete
             started = True
-=======
-        begun = complete = False
-
-        async def send_and_note(message: Message) -> None:
-            nonlocal begun, complete
-            begun = True
             complete = message["type"] == "http.response.body" and not message.get("more_body", False)
->>>>>>> a65527e117b07fbf06f8affacf8a90c3d6cbc298
             await send(message)
 
         try:
             await self.app(scope, receive, send_and_record)
         except Exception as error:
-<<<<<<< HEAD
-            if started:
-=======
             if complete:  # in a background task or the exit of a dependency: not every server logs it
                 logger.exception("unhandled exception after the response")
                 return
-            if begun:
->>>>>>> a65527e117b07fbf06f8affacf8a90c3d6cbc298
+            if started:
                 raise
             request = Request(scope)
             if isinstance(error, HTTPException):
                 response = await on_http_exception(request, error)
             else:
                 logger.exception("unhandled exception")
-<<<<<<< HEAD
-                response = _respond(request, 500, "The server has failed to handle the request.")
+                response = _respond(request, 500, INTERNAL_ERROR)
             await response(scope, receive, send)
-=======
-                answer = _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, detail=INTERNAL_ERROR)
-            await answer(scope, receive, send)
->>>>>>> a65527e117b07fbf06f8affacf8a90c3d6cbc298
 
 
 def _allowed_methods(request: Request) -> list[str]:
