@@ -30,7 +30,10 @@ SINCE_EARLIER = {
     "api/dependencies/settings.py": {
         "database_pool_size: int = Field(default=20,": "database_pool_size: int = Field(20,"
     },
-    "api/main.py": {"    app.add_middleware(BodyLimit)\n": "", "import BodyLimit\n": "import BodyLimit as BodyLimit\n"},
+    "api/main.py": {
+        "    app.add_middleware(BodyLimitMiddleware)\n": "",
+        "import BodyLimitMiddleware\n": "import BodyLimitMiddleware as BodyLimitMiddleware\n",
+    },
     "compose.yaml": {"      retries: 60\n": "      retries: 30\n"},
     "pyproject.toml": {'"sqlalchemy[asyncio]>=': '"sqlalchemy[asyncio]>1,>='},
     "requirements.txt": {"\nsqlalchemy==": "\nsqlalchemy==1."},

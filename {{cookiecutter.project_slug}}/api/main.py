@@ -11,13 +11,13 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware  # option: a
 
 from api import DESCRIPTION, TITLE, VERSION
 from api.dependencies import migrations
-from api.dependencies.access_log import AccessLog
-from api.dependencies.allowed_hosts import AllowedHosts
-from api.dependencies.body_limit import BodyLimit
 from api.dependencies.database import Database
 from api.dependencies.logs import configure_logging
-from api.dependencies.request_id import RequestId
-from api.dependencies.security_headers import SecurityHeaders
+from api.dependencies.middleware.access_log import AccessLogMiddleware
+from api.dependencies.middleware.allowed_hosts import AllowedHostsMiddleware
+from api.dependencies.middleware.body_limit import BodyLimitMiddleware
+from api.dependencies.middleware.request_id import RequestIdMiddleware
+from api.dependencies.middleware.security_headers import SecurityHeadersMiddleware
 from api.dependencies.settings import Settings, load_settings
 from api.dependencies.telemetry import Telemetry  # option: telemetry
 from api.routers import (
@@ -74,9 +74,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         telemetry=telemetry.config,  # option: telemetry
     )
-    app.add_middleware(BodyLimit)
+    app.add_middleware(BodyLimitMiddleware)
     if settings.allowed_hosts:
-        app.add_middleware(AllowedHosts, names=settings.allowed_hosts)
+        app.add_middleware(AllowedHostsMiddleware, hosts=settings.allowed_hosts)
     problems.register_exception_handlers(app)
     if settings.cors_origins:
         app.add_middleware(
@@ -86,9 +86,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             allow_headers=["*"],
             expose_headers=["Location", "Retry-After", "X-Request-ID"],
         )
-    app.add_middleware(SecurityHeaders, only_https=settings.in_production)
-    app.add_middleware(AccessLog)
-    app.add_middleware(RequestId)
+    app.add_middleware(SecurityHeadersMiddleware, https_only=settings.in_production)
+    app.add_middleware(AccessLogMiddleware)
+    app.add_middleware(RequestIdMiddleware)
     # option: auth
     if settings.forwarded_allow_ips:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=[str(proxy) for proxy in settings.forwarded_allow_ips])

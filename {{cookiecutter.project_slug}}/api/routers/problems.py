@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.dependencies.request_id import current_request_id
+from api.dependencies.middleware.request_id import current_request_id
 from api.schemas.problems import FieldError, Problem
 from api.services.errors import (
     ConflictError,

@@ -11,13 +11,13 @@ from fastapi.testclient import TestClient
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
-from api.dependencies import body_limit
-from api.dependencies.body_limit import LARGEST_BODY, BodyLimit
+from api.dependencies.middleware import body_limit
+from api.dependencies.middleware.body_limit import MAX_BODY_BYTES, BodyLimitMiddleware
 from api.routers.problems import STATUS_BY_KIND
 from api.schemas.base import RequestBody
 from api.services.errors import ConflictError, NotFoundError, ServiceError, UnavailableError
 
-TOO_LARGE = b" " * (LARGEST_BODY + 1)
+TOO_LARGE = b" " * (MAX_BODY_BYTES + 1)
 
 router = APIRouter()
 
@@ -178,9 +178,9 @@ async def test_a_body_that_is_too_slow_is_a_408(monkeypatch: pytest.MonkeyPatch)
         await asyncio.sleep(0.01)
         return {"type": "http.request", "body": b" ", "more_body": True}
 
-    monkeypatch.setattr(body_limit, "LONGEST_WAIT", 0.05)
+    monkeypatch.setattr(body_limit, "BODY_TIMEOUT", 0.05)
     with pytest.raises(HTTPException) as error:
-        await BodyLimit(read)({"type": "http", "headers": []}, trickle, AsyncMock())
+        await BodyLimitMiddleware(read)({"type": "http", "headers": []}, trickle, AsyncMock())
     assert error.value.status_code == 408
 
 

@@ -1,0 +1,61 @@
+"""Routes that depend on the server, under gunicorn as in the image and under uvicorn as in development."""
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import Bake
+from serving import Server, migrate, serving
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name == "nt", reason="gunicorn does not run on Windows"),
+]
+
+SERVED = """
+from fastapi import WebSocket
+
+from api.main import app
+
+
+@app.websocket("/echo")
+async def echo(websocket: WebSocket) -> None:
+    await websocket.accept()
+    await websocket.send_text(await websocket.receive_text())
+"""
+
+HANDSHAKE = (
+    b"GET /echo HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+MASKED_TEXT = b"\x81\x82\0\0\0\0hi"
+TEXT = b"\x81\x02hi"
+"""Text frames of a client and of a server: RFC 6455, section 5.2."""
+
+
+@pytest.fixture(scope="module", params=["gunicorn", "uvicorn"])
+def server(
+    request: pytest.FixtureRequest, bake: Bake, environment: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """The default project with the routes of `SERVED`, under each server."""
+    folder = tmp_path_factory.mktemp("served")
+    (folder / "served.py").write_text(SERVED, encoding="utf-8")
+    project = bake()
+    settings = {"DATABASE_URL": migrate(project, environment, f"sqlite:///{folder / 'app.db'}")}
+    in_development = request.param == "uvicorn"
+    with serving(project, environment, folder, settings, app="served:app", in_development=in_development) as server:
+        yield server
+
+
+def test_a_websocket_is_served(server: Server) -> None:
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection, connection.makefile("rb") as received:
+        connection.sendall(HANDSHAKE)
+        assert b" 101 " in received.readline()
+        while received.readline() != b"\r\n":
+            pass
+        connection.sendall(MASKED_TEXT)
+        assert received.read(len(TEXT)) == TEXT
