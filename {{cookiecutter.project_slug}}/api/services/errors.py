@@ -49,19 +49,16 @@ class UnavailableError(ServiceError):
 class DatabaseUnavailableError(UnavailableError):
     """The database can't be reached, or does not respond in time."""
 
-    code = "database-unavailable"
-    title = "The database is not available"
+    code, title = "database-unavailable", "The database is not available"
 
 
 class SchemaBehindError(UnavailableError):
     """The database's schema is older than the code."""
 
-    code = "schema-behind"
-    title = "The database's schema is behind"
+    code, title = "schema-behind", "The database's schema is behind"
 
 
 class StoppingError(UnavailableError):
     """The server is about to stop."""
 
-    code = "stopping"
-    title = "The server is stopping"
+    code, title = "stopping", "The server is stopping"
