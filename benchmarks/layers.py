@@ -84,7 +84,10 @@ async def keep(_: object) -> None:
 
 CONNECTION = (Database, "_unit_of_work", without_connection)
 MIDDLEWARE: tuple[Patch, ...] = (
-    *((main, name, Nothing) for name in ("AccessLog", "BodyLimit", "RequestId", "SecurityHeaders")),
+    *(
+        (main, name, Nothing)
+        for name in ("AccessLogMiddleware", "BodyLimitMiddleware", "RequestIdMiddleware", "SecurityHeadersMiddleware")
+    ),
     (problems, "RaisedAsProblem", Nothing),
 )
 ROUTES: dict[str, tuple[str, str, Patch | None]] = {

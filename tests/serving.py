@@ -1,4 +1,4 @@
-"""A generated backend, served by real processes as its image serves it, and clients that ask it all at once."""
+"""Serve a generated backend with real processes, as its image does, and load it with concurrent clients."""
 
 import json
 import os
@@ -31,7 +31,7 @@ APP = "api.main:app"
 
 @dataclass(frozen=True)
 class Server:
-    """A backend that serves."""
+    """A running backend."""
 
     url: str
     process: subprocess.Popen[bytes]
@@ -45,26 +45,26 @@ class Server:
 
 
 def private_memory(pid: int) -> int:
-    """KiB that a process has to itself."""
+    """The private memory of a process, in KiB."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
     return sum(int(line.split()[1]) for line in lines if line.startswith("Private"))
 
 
 def image_command(project: Project) -> list[str]:
-    """What the image runs, but for the address."""
+    """The command of the image, without the address."""
     [command] = re.findall(r"^CMD (\[.*\])$", project.text("Dockerfile"), re.MULTILINE)
     return [argument for argument in json.loads(command) if not argument.startswith("--bind=")]
 
 
 def migrate(project: Project, environment: Path, url: str) -> str:
-    """Bring a database up to date, as the composition's `migrate` does."""
+    """Migrate a database, as the service `migrate` of compose does; return its URL."""
     done = project.run(environment / "alembic", "upgrade", "head", env={"DATABASE_URL": url})
     assert done.returncode == 0, done.stderr
     return url
 
 
 def database_settings(request: pytest.FixtureRequest, project: Project, environment: Path) -> dict[str, str]:
-    """Lead to an empty database of the kind that a fixture's parameter names; a file of SQLite's needs no settings."""
+    """Settings for an empty database of the kind in the fixture's parameter; SQLite needs none."""
     if request.param != "postgresql":
         return {}
     database: PostgreSQL = request.getfixturevalue("postgresql_server")
@@ -73,21 +73,35 @@ def database_settings(request: pytest.FixtureRequest, project: Project, environm
 
 @contextmanager
 def serving(
-    project: Project, environment: Path, folder: Path, settings: dict[str, str], port: int = 0, *, app: str = APP
+    project: Project,
+    environment: Path,
+    folder: Path,
+    settings: dict[str, str],
+    port: int = 0,
+    *,
+    app: str = APP,
+    in_development: bool = False,
 ) -> Iterator[Server]:
-    """Serve a project as in production, or another `app` in the same way; `folder` gets its log and its SQLite file."""
+    """Serve a project, or an `app` of `folder`, as the image does, or with the server of development.
+
+    Log and SQLite file are in `folder`.
+    """
     port = port or free_port()
     program, *arguments = [app if argument == APP else argument for argument in image_command(project)]
+    arguments.append(f"--bind=127.0.0.1:{port}")
+    if in_development:
+        program, arguments = "uvicorn", [app, f"--port={port}"]
     log_file = folder / f"{port}.log"
     surroundings = {
         "ENVIRONMENT": "production",
         "SECRET_KEY": secrets.token_urlsafe(32),
         "SQLITE_FILE": str(folder / "app.db"),
+        "PYTHONPATH": f"{project.path}{os.pathsep}{folder}",
         **settings,
     }
     with log_file.open("wb") as log:
         process = subprocess.Popen(
-            [environment / program, *arguments, f"--bind=127.0.0.1:{port}"],
+            [environment / program, *arguments],
             cwd=project.path,
             env={**os.environ, **surroundings},
             stdin=subprocess.DEVNULL,
@@ -106,14 +120,14 @@ def serving(
 
 
 def replace_workers(server: Server) -> None:
-    """Let a server start its workers again, and wait until the last ones are gone."""
+    """Send SIGHUP, and wait until the former workers are gone."""
     before = set(server.workers())
     server.process.send_signal(signal.SIGHUP)
     wait_until(lambda: not before & set(server.workers()), "the workers are replaced")
 
 
 def at_once(actions: Sequence[Callable[[], Result]]) -> list[Result]:
-    """Do many things at the same moment."""
+    """Run actions at the same moment in threads."""
     barrier = threading.Barrier(len(actions))
 
     def start(action: Callable[[], Result]) -> Result:
@@ -125,7 +139,10 @@ def at_once(actions: Sequence[Callable[[], Result]]) -> list[Result]:
 
 
 class Clients:
-    """Clients that make budgets as fast as they are answered, and keep their connections as long as they may."""
+    """Concurrent clients that create budgets in a loop over kept connections.
+
+    Every 201 is recorded in `acknowledged`, every other response in `refusals`, every broken connection in `broken`.
+    """
 
     def __init__(self, url: str, token: str, count: int = 12) -> None:
         self._host = url.removeprefix("http://")
@@ -149,7 +166,7 @@ class Clients:
                 client.result()
 
     def wait_for_more(self, count: int = 50) -> None:
-        """Wait until so many more writes are acknowledged."""
+        """Wait until `count` more writes are acknowledged."""
         wanted = len(self.acknowledged) + count
         wait_until(lambda: len(self.acknowledged) >= wanted, f"{count} more writes are acknowledged")
 
@@ -160,23 +177,23 @@ class Clients:
             began = time.monotonic()
             try:
                 connection.request("POST", "/v1/budgets", body, self._headers)
-                answer = read(connection.getresponse())
+                response = read(connection.getresponse())
             except (OSError, HTTPException) as error:
                 self.broken.append(repr(error))
                 connection.close()
-                time.sleep(0.01)  # a server that is gone refuses at once
+                time.sleep(0.01)  # a stopped server refuses connections without delay
                 continue
             seconds = time.monotonic() - began
             self.slowest = max(self.slowest, seconds)
-            if answer.status == HTTPStatus.CREATED:
-                self.acknowledged.add(answer.body["id"])
+            if response.status == HTTPStatus.CREATED:
+                self.acknowledged.add(response.body["id"])
             else:
-                self.refusals.append((answer, seconds))
+                self.refusals.append((response, seconds))
         connection.close()
 
 
 def kept(server: Server, token: str) -> set[str]:
-    """The ids of all budgets."""
+    """The ids of all stored budgets."""
     ids: set[str] = set()
     while True:
         page = ask("GET", f"{server.url}/v1/budgets?limit=100&offset={len(ids)}", token=token).body

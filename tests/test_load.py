@@ -1,4 +1,4 @@
-"""What the generated backend answers when many ask at the same moment, and for as long as they like."""
+"""The generated backend under concurrent and sustained load."""
 
 import sys
 import time
@@ -24,7 +24,7 @@ Ask = Callable[..., Callable[[], Answer]]
 
 @pytest.fixture(params=["postgresql", "sqlite"])
 def server(request: pytest.FixtureRequest, bake: Bake, environment: Path, tmp_path: Path) -> Iterator[Server]:
-    """Three workers on either database."""
+    """Three workers, on each database."""
     project = bake(database=request.param)
     settings = {"WEB_CONCURRENCY": "3", "DATABASE_TIMEOUT": "30", **database_settings(request, project, environment)}
     with serving(project, environment, tmp_path, settings) as server:
@@ -35,7 +35,7 @@ def server(request: pytest.FixtureRequest, bake: Bake, environment: Path, tmp_pa
 
 @pytest.fixture
 def budgets(server: Server) -> Ask:
-    """Prepare a request about budgets, in the name of a user."""
+    """Prepare a request about budgets with an access token."""
     token = sign_in(server.url)
 
     def prepare(method: str, path: str = "", **body: str) -> Callable[[], Answer]:
@@ -46,29 +46,29 @@ def budgets(server: Server) -> Ask:
 
 @pytest.fixture
 def budget(budgets: Ask) -> str:
-    """The path of a budget with room for ten."""
+    """The path of a budget with a limit of 10.00."""
     return budgets("POST", name="Food", limit="10.00")().headers["location"]
 
 
-def outcomes(answers: list[Answer]) -> Counter[int | str]:
-    """How many succeeded, by their status, and what the others were told."""
-    return Counter(answer.body["type"] if answer.status >= 400 else answer.status for answer in answers)
+def outcomes(responses: list[Answer]) -> Counter[int | str]:
+    """Count responses by status, and problems by type."""
+    return Counter(response.body["type"] if response.status >= 400 else response.status for response in responses)
 
 
-def test_of_a_hundred_that_spend_at_once_as_many_succeed_as_there_is_room_for(budgets: Ask, budget: str) -> None:
+def test_of_a_hundred_concurrent_transactions_as_many_succeed_as_the_limit_allows(budgets: Ask, budget: str) -> None:
     spend = budgets("POST", f"{budget}/transactions", amount="1.00", description="Bread")
     assert outcomes(at_once([spend] * 100)) == {201: 10, "urn:problem:limit-exceeded": 90}
     summary = budgets("GET", f"{budget}/summary")().body
     assert summary == {"limit": "10.00", "spent": "10.00", "remaining": "0.00", "transactions": 10}
 
 
-def test_of_forty_that_take_a_name_at_once_one_succeeds(budgets: Ask) -> None:
+def test_of_forty_concurrent_budgets_of_one_name_one_is_created(budgets: Ask) -> None:
     take = budgets("POST", name="Food", limit="1.00")
     assert outcomes(at_once([take] * 40)) == {201: 1, "urn:problem:budget-name-taken": 39}
     assert budgets("GET")().body["total"] == 1
 
 
-def test_changes_of_different_fields_at_once_are_all_kept(budgets: Ask, budget: str) -> None:
+def test_concurrent_changes_of_different_fields_are_all_kept(budgets: Ask, budget: str) -> None:
     for number in range(1, 11):
         changes = [{"name": f"Food {number}"}, {"limit": f"{number}.00"}] * 4
         assert outcomes(at_once([budgets("PATCH", budget, **change) for change in changes])) == {200: 8}
@@ -76,16 +76,14 @@ def test_changes_of_different_fields_at_once_are_all_kept(budgets: Ask, budget: 
         assert (changed["name"], changed["limit"]) == (f"Food {number}", f"{number}.00")
 
 
-def test_however_the_limit_changes_while_others_spend_no_more_is_spent_than_it_allows(
-    budgets: Ask, budget: str
-) -> None:
+def test_no_more_is_spent_than_the_limit_allows_while_the_limit_changes(budgets: Ask, budget: str) -> None:
     for number in range(1, 11):
         spend = budgets("POST", f"{budget}/transactions", amount="0.50", description="Bread")
         lower = budgets("PATCH", budget, limit=f"{number / 2 + 1:.2f}")
         summarize = budgets("GET", f"{budget}/summary")
-        answers = at_once([spend, lower, summarize] * 8)
-        assert {answer.status for answer in answers} <= {200, 201, 409}
-        seen = [answer.body for answer in answers if "spent" in answer.body] + [summarize().body]
+        responses = at_once([spend, lower, summarize] * 8)
+        assert {response.status for response in responses} <= {200, 201, 409}
+        seen = [response.body for response in responses if "spent" in response.body] + [summarize().body]
         assert all(float(summary["spent"]) <= float(summary["limit"]) for summary in seen)
         assert all(float(summary["spent"]) == summary["transactions"] / 2 for summary in seen)
 
@@ -96,12 +94,12 @@ MINUTE = 60
 
 
 def memory(server: Server) -> int:
-    """KiB that the one worker has to itself."""
+    """The private memory of the only worker, in KiB."""
     [worker] = server.workers()
     return private_memory(worker)
 
 
-def test_a_minute_with_more_clients_than_connections_leaves_no_trace(
+def test_a_minute_with_more_clients_than_connections_leaks_nothing(
     bake: Bake, environment: Path, postgresql_server: PostgreSQL, tmp_path: Path
 ) -> None:
     project = bake()
@@ -117,10 +115,13 @@ def test_a_minute_with_more_clients_than_connections_leaves_no_trace(
             deadline = time.monotonic() + MINUTE
             while time.monotonic() < deadline:
                 clients.wait_for_more()
-                # One that was given up may still have a commit to write before it notices.
-                wait_until(lambda: int(postgresql_server.query(f"SELECT count(*) {others}", url)) <= POOL, "it is gone")
+                # A cancelled connection may still finish a commit.
+                wait_until(
+                    lambda: int(postgresql_server.query(f"SELECT count(*) {others}", url)) <= POOL,
+                    "surplus connections are closed",
+                )
         assert clients.broken == []
-        assert {answer.status for answer, _ in clients.refusals} <= {503}
+        assert {response.status for response, _ in clients.refusals} <= {503}
         assert clients.slowest < TIMEOUT + 2
         assert clients.acknowledged <= kept(server, token)
         assert postgresql_server.query(f"SELECT DISTINCT state {others}", url) == "idle"

@@ -31,7 +31,10 @@ SINCE_EARLIER = {
     "api/dependencies/settings.py": {
         "database_pool_size: int = Field(default=20,": "database_pool_size: int = Field(20,"
     },
-    "api/main.py": {"    app.add_middleware(BodyLimit)\n": "", "import BodyLimit\n": "import BodyLimit as BodyLimit\n"},
+    "api/main.py": {
+        "    app.add_middleware(BodyLimitMiddleware)\n": "",
+        "import BodyLimitMiddleware\n": "import BodyLimitMiddleware as BodyLimitMiddleware\n",
+    },
     "compose.yaml": {"      retries: 60\n": "      retries: 30\n"},
     "pyproject.toml": {'"sqlalchemy[asyncio]>=': '"sqlalchemy[asyncio]>1,>='},
     "requirements.txt": {"\nsqlalchemy==": "\nsqlalchemy==1."},
@@ -389,7 +392,7 @@ class TestTeams:
         self, upstream: Upstream, surroundings: dict[str, str], tmp_path: Path
     ) -> None:
         page = (ROOT / self.PAGE).read_text(encoding="utf-8")
-        (config,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+        (config,) = re.findall(r"^```yaml\n(default_context:.*?)^```", page, re.MULTILINE | re.DOTALL)
         (tmp_path / "team.yaml").write_text(config, encoding="utf-8")
         (command,) = (block for block in bash_blocks(ROOT / self.PAGE) if "cookiecutter team:" in block)
         env = {**surroundings, "COOKIECUTTER_CONFIG": str(tmp_path / "team.yaml")}

@@ -1,4 +1,4 @@
-"""Hostile bytes on the wire, sent to gunicorn as the image starts it: whatever comes, the answer is clear."""
+"""Malformed and hostile requests over TCP to gunicorn, started as in the image: each has a defined response."""
 
 import json
 import os
@@ -21,13 +21,13 @@ pytestmark = [
 ]
 
 MEBIBYTE = 1024 * 1024
-LONGEST_WAIT = 20
+BODY_TIMEOUT = 20
 GET = b"GET /livez HTTP/1.1\r\n"
 HEAD = b"Host: localhost\r\nConnection: close\r\n"
 POST = b"POST /v1/users HTTP/1.1\r\nContent-Type: application/json\r\n" + HEAD
 
 
-NO_GOOD_HTTP = {
+MALFORMED_HTTP = {
     "two lengths": (POST + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", 400),
     "a list of lengths": (POST + b"Content-Length: 2, 2\r\n\r\n{}", 400),
     "a negative length": (POST + b"Content-Length: -1\r\n\r\n", 400),
@@ -56,9 +56,9 @@ NO_GOOD_HTTP = {
     "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
     "noise": (b"\xff\xfe\0\x16" * 99 + b"\r\n\r\n", 400),
 }
-"""What the server itself refuses, and its answer."""
+"""Requests that the server itself refuses, and the status of its response."""
 
-NO_GOOD_BODIES = {
+INVALID_BODIES = {
     "nothing": (b"", 422),
     "deep arrays": (b"[" * 200_000, 400),
     "deep objects": (b'{"email":' * 50_000, 400),
@@ -73,9 +73,9 @@ NO_GOOD_BODIES = {
     "a byte order mark": (b"\xef\xbb\xbf\xef\xbb\xbf{}", 422),
     "something else": (b"<xml/>", 422),
 }
-"""What is no body of a new user, and the answer."""
+"""Bodies that are no new user, and the status of the response."""
 
-NO_GOOD_AMOUNTS = (
+INVALID_AMOUNTS = (
     *(b"NaN", b"Infinity", b"1e400", b"12.5", b"9" * 4000, b'"NaN"', b'"1e3"', b'"-1.00"', b'"0.00"', b'"1.001"'),
     *(
         b'"1000000000000"',
@@ -88,9 +88,9 @@ NO_GOOD_AMOUNTS = (
         b"{}",
     ),
 )
-NO_GOOD_NAMES = (b'""', b'"\\u0000"', b'"\\ud800"', b'"\\u2028"', b'"a\\u001b[31m"', b'"' + b"x" * 81 + b'"', b"1")
+INVALID_NAMES = (b'""', b'"\\u0000"', b'"\\ud800"', b'"\\u2028"', b'"a\\u001b[31m"', b'"' + b"x" * 81 + b'"', b"1")
 
-NO_GOOD_FORMS = {
+INVALID_FORMS = {
     "NUL in an address": (b"username=nul%00@example.com&password=x", 422),
     "a long password": (b"username=ada@example.com&password=" + b"x" * 200_000, 422),
     "invalid UTF-8": (b"username=%ff%ed%a0%80@example.com&password=x", 401),
@@ -99,7 +99,7 @@ NO_GOOD_FORMS = {
     "JSON": (b'{"username": "ada@example.com", "password": "x"}', 422),
 }
 
-NO_GOOD_TARGETS = {
+INVALID_TARGETS = {
     "nowhere": (b"GET /%2e%2e/%2e%2e/etc/passwd", 404),
     "another site": (b"GET http://elsewhere/livez", 404),
     "a tunnel": (b"CONNECT elsewhere:443", 404),
@@ -116,17 +116,17 @@ NO_GOOD_TARGETS = {
 
 
 class Wire(NamedTuple):
-    """The bytes to and from a server, and the token of a user of its."""
+    """A server, reached over TCP, and the access token of one of its users."""
 
     server: Server
     token: bytes
 
     def events(self) -> list[dict[str, Any]]:
-        """Read the log, of which each line is an object."""
+        """Read the log: one JSON object a line."""
         return [json.loads(line) for line in self.server.log().splitlines()]
 
     def connect(self, seconds: float) -> socket.socket:
-        """Open a connection that is silent for so long at most."""
+        """Open a connection with a time-out in seconds."""
         host, port = self.server.url.removeprefix("http://").split(":")
         return socket.create_connection((host, int(port)), timeout=seconds)
 
@@ -138,19 +138,19 @@ class Wire(NamedTuple):
             return receive_all(connection)
 
     def post(self, path: str, body: bytes, media: str = "application/json") -> Answer:
-        """Send a body as it is, in the name of the user."""
+        """Send raw bytes as a body, with the access token."""
         head = f"POST {path} HTTP/1.1\r\nContent-Type: {media}\r\nContent-Length: {len(body)}\r\n".encode()
         return parse(self.talk(head + HEAD + b"Authorization: Bearer " + self.token + b"\r\n\r\n" + body))
 
 
 def receive_all(connection: socket.socket) -> bytes:
-    """Read until the other side closes."""
+    """Read until the server closes the connection."""
     return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
-def parse(answer: bytes) -> Answer:
-    """Take one answer apart; nothing follows it."""
-    head, _, body = answer.partition(b"\r\n\r\n")
+def parse(response: bytes) -> Answer:
+    """Parse one response, which must be all there is."""
+    head, _, body = response.partition(b"\r\n\r\n")
     line, _, fields = head.partition(b"\r\n")
     headers = {name.lower(): value for name, value in message_from_bytes(fields).items()}
     assert len(body) == int(headers["content-length"])
@@ -162,17 +162,17 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-def is_problem(answer: Answer, status: int) -> None:
-    assert (answer.status, answer.body["status"]) == (status, status)
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.headers["x-request-id"] == answer.body["request_id"]
+def is_problem(response: Answer, status: int) -> None:
+    assert (response.status, response.body["status"]) == (status, status)
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["x-request-id"] == response.body["request_id"]
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def started(
     request: pytest.FixtureRequest, bake: Bake, environment: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Wire]:
-    """The default project in production, as its image serves it."""
+    """The default project in production, served as in its image."""
     folder = tmp_path_factory.mktemp("wire")
     url = f"sqlite:///{folder / 'app.db'}"
     if request.param == "postgresql":
@@ -185,48 +185,48 @@ def started(
 
 @pytest.fixture
 def wire(started: Wire) -> Iterator[Wire]:
-    """A server in whose log nothing failed."""
+    """A server whose log must hold no traceback and no 5xx status after the test."""
     yield started
     failed = [event for event in started.events() if "traceback" in event or event.get("status", 0) >= 500]
     assert failed == []
 
 
-@pytest.mark.parametrize("name", NO_GOOD_HTTP)
-def test_what_is_no_good_http_is_refused_once_and_the_connection_closed(wire: Wire, name: str) -> None:
-    bytes_, status = NO_GOOD_HTTP[name]
+@pytest.mark.parametrize("name", MALFORMED_HTTP)
+def test_malformed_http_gets_one_response_and_the_connection_is_closed(wire: Wire, name: str) -> None:
+    bytes_, status = MALFORMED_HTTP[name]
     assert parse(wire.talk(bytes_)).status == status
 
 
-@pytest.mark.parametrize("name", NO_GOOD_BODIES)
-def test_a_body_that_is_no_good_is_a_problem(wire: Wire, name: str) -> None:
-    body, status = NO_GOOD_BODIES[name]
+@pytest.mark.parametrize("name", INVALID_BODIES)
+def test_an_invalid_body_is_a_problem(wire: Wire, name: str) -> None:
+    body, status = INVALID_BODIES[name]
     is_problem(wire.post("/v1/users", body), status)
 
 
 @pytest.mark.parametrize("media", ["text/plain", "application/xml", "application/json; charset=utf-16", "nonsense", ""])
-def test_a_body_of_another_kind_is_a_problem(wire: Wire, media: str) -> None:
+def test_a_body_of_another_media_type_is_a_problem(wire: Wire, media: str) -> None:
     is_problem(wire.post("/v1/users", "{}".encode("utf-16"), media), 422)
 
 
-@pytest.mark.parametrize("amount", NO_GOOD_AMOUNTS)
-def test_an_amount_that_is_no_good_is_a_problem(wire: Wire, amount: bytes) -> None:
+@pytest.mark.parametrize("amount", INVALID_AMOUNTS)
+def test_an_invalid_amount_is_a_problem(wire: Wire, amount: bytes) -> None:
     is_problem(wire.post("/v1/budgets", b'{"name": "Food", "limit": ' + amount + b"}"), 422)
 
 
-@pytest.mark.parametrize("name", NO_GOOD_NAMES)
-def test_a_name_that_is_no_good_is_a_problem(wire: Wire, name: bytes) -> None:
+@pytest.mark.parametrize("name", INVALID_NAMES)
+def test_an_invalid_name_is_a_problem(wire: Wire, name: bytes) -> None:
     is_problem(wire.post("/v1/budgets", b'{"limit": "1.00", "name": ' + name + b"}"), 422)
 
 
-@pytest.mark.parametrize("name", NO_GOOD_FORMS)
-def test_a_login_that_is_no_good_is_a_problem(wire: Wire, name: str) -> None:
-    form, status = NO_GOOD_FORMS[name]
+@pytest.mark.parametrize("name", INVALID_FORMS)
+def test_an_invalid_login_is_a_problem(wire: Wire, name: str) -> None:
+    form, status = INVALID_FORMS[name]
     is_problem(wire.post("/v1/auth/token", form, "application/x-www-form-urlencoded"), status)
 
 
-@pytest.mark.parametrize("name", NO_GOOD_TARGETS)
-def test_a_target_that_is_no_good_is_a_problem(wire: Wire, name: str) -> None:
-    target, status = NO_GOOD_TARGETS[name]
+@pytest.mark.parametrize("name", INVALID_TARGETS)
+def test_an_invalid_target_is_a_problem(wire: Wire, name: str) -> None:
+    target, status = INVALID_TARGETS[name]
     authorization = b"Authorization: Bearer " + wire.token
     is_problem(parse(wire.talk(target + b" HTTP/1.1\r\n" + HEAD + authorization + b"\r\n\r\n")), status)
 
@@ -245,10 +245,10 @@ def test_a_body_beyond_the_limit_is_refused_before_it_is_read(wire: Wire, parts:
 
 
 @pytest.mark.parametrize("started", ["sqlite"], indirect=True)
-def test_who_sends_slowly_is_not_waited_for_and_costs_others_nothing(wire: Wire) -> None:
+def test_slow_requests_end_and_do_not_delay_others(wire: Wire) -> None:
     with ExitStack() as stack:
         begun = [GET, GET + b"Host: ", POST + b"Content-Length: 9\r\n\r\n{", POST + b"Transfer-Encoding: chunked\r\n"]
-        slow = [stack.enter_context(wire.connect(2 * LONGEST_WAIT)) for _ in range(200)]
+        slow = [stack.enter_context(wire.connect(2 * BODY_TIMEOUT)) for _ in range(200)]
         for number, connection in enumerate(slow):
             connection.sendall(begun[number % len(begun)])
         for _ in range(10):
@@ -256,7 +256,7 @@ def test_who_sends_slowly_is_not_waited_for_and_costs_others_nothing(wire: Wire)
         is_problem(parse(receive_all(slow[2])), 408)
 
 
-def test_a_user_writes_no_line_and_no_colour_into_the_log(wire: Wire) -> None:
+def test_a_request_puts_no_line_break_and_no_escape_sequence_into_the_log(wire: Wire) -> None:
     target = b'GET /%0a%1b[2J{"forged":1}%e2%80%a8 HTTP/1.1\r\nX-Request-ID: \x9b2Jforged\r\n'
     is_problem(parse(wire.talk(target + HEAD + b"\r\n")), 404)
     [event] = [event for event in wire.events() if "forged" in event.get("path", "")]
@@ -264,9 +264,9 @@ def test_a_user_writes_no_line_and_no_colour_into_the_log(wire: Wire) -> None:
     assert wire.server.log().replace("\n", "").isprintable()
 
 
-def test_what_the_image_answers_in_production_is_only_for_who_asked(wire: Wire) -> None:
-    answer = parse(wire.talk(GET + HEAD + b"Origin: https://elsewhere.example\r\n\r\n"))
-    assert answer.headers["strict-transport-security"] == "max-age=31536000"
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert "access-control-allow-origin" not in answer.headers
+def test_in_production_responses_are_for_the_same_origin_and_without_documentation(wire: Wire) -> None:
+    response = parse(wire.talk(GET + HEAD + b"Origin: https://elsewhere.example\r\n\r\n"))
+    assert response.headers["strict-transport-security"] == "max-age=31536000"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert "access-control-allow-origin" not in response.headers
     assert parse(wire.talk(b"GET /docs HTTP/1.1\r\n" + HEAD + b"\r\n")).status == 404

@@ -1,103 +1,103 @@
-"""How gunicorn serves the application, which it reads by itself; command line options win over it.
+"""Settings and hooks of gunicorn, which reads this file by itself; command line options override it.
 
-Each worker stops without failing a request. gunicorn's own shuts its door at once, up to a second after SIGTERM, and
-then waits half a minute for clients that keep a connection without using it.
+On SIGTERM the server reports for `DRAIN_SECONDS` that it is not ready, and goes on. Then it completes the requests in
+flight, within `graceful_timeout`. From the beginning each connection is closed with its next response; those that stay
+idle are closed at the end. On SIGHUP, each worker that is replaced does the same without `DRAIN_SECONDS`.
+
+The hooks are described in https://docs.gunicorn.org/en/stable/settings.html#server-hooks.
 """
 
 import asyncio
 import gc
+import math
 import os
 import signal
-from typing import ClassVar
-from weakref import WeakSet
 
 from gunicorn.arbiter import Arbiter
-from gunicorn.asgi.protocol import ASGIProtocol
-from gunicorn.workers import gasgi
-
-DRAIN_SECONDS = float(os.environ.get("DRAIN_SECONDS", "0"))
-"""So long a stopping server goes on, not ready: its proxy needs to notice, and to send requests elsewhere."""
-
-IDLE_SECONDS = 1
-"""So long it then leaves an idle connection open: a request may be on its way."""
+from gunicorn.asgi.parser import CallbackRequest
+from gunicorn.workers.gasgi import ASGIWorker
 
 
-class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
-    """A connection that can be found again."""
+def read_number(name: str, *, default: float, minimum: float) -> float:
+    """Read a number from the environment; an empty variable is unset.
 
-    opened: ClassVar[WeakSet["Connection"]] = WeakSet()
-
-    def connection_made(self, transport: asyncio.Transport) -> None:
-        """Begin."""
-        super().connection_made(transport)
-        self.opened.add(self)
-
-    def close_if_idle(self) -> None:
-        """Close it, unless a request is being answered; the answer will end it."""
-        if self._awaiting_request:
-            self.transport.close()
-
-    def _will_close(self, *answer: object) -> bool:
-        return self.worker.stopping or bool(super()._will_close(*answer))
+    Raises:
+        SystemExit: naming the variable and the rule.
+    """
+    try:
+        number = float(os.environ.get(name) or default)
+    except ValueError:
+        number = math.nan
+    if not minimum <= number < math.inf:
+        message = f"{name}: a number of at least {minimum} is needed"
+        raise SystemExit(message)
+    return number
 
 
-gasgi.ASGIProtocol = Connection
+DRAIN_SECONDS = read_number("DRAIN_SECONDS", default=0, minimum=0)
+"""How long a proxy needs to see that `/readyz` fails, and to send requests elsewhere."""
 
+CLOSING_SECONDS = 1
+"""How long a stopping worker goes on to accept connections, so that those in use end with a response."""
 
-class Worker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
-    """A worker that answers whatever comes while it stops, and ends each connection with an answer."""
+IDLE_SECONDS = 3
+"""When it closes idle connections; gunicorn needs up to a second to stop accepting."""
 
-    serving: asyncio.Task[None]
-    drain_seconds = DRAIN_SECONDS
-    stopping = False
-
-    def init_signals(self) -> None:
-        """Listen to the arbiter."""
-        super().init_signals()
-        self.loop.add_signal_handler(signal.SIGUSR2, self.handle_replacement)
-
-    def handle_replacement(self) -> None:
-        """Expect to stop while the server goes on: there is nothing to notice."""
-        self.drain_seconds = 0
-
-    def handle_exit_signal(self) -> None:
-        """Begin to stop at once, but stay `alive`: else an answer that promised to keep its connection would end it."""
-        if not self.servers:
-            super().handle_exit_signal()
-        elif not self.stopping:
-            self.stopping = True
-            self.serving.cancel()
-
-    async def _serve(self) -> None:
-        self.serving = self.loop.create_task(super()._serve())
-        await self.serving
-
-    async def _shutdown(self) -> None:
-        if self.drain_seconds:
-            self.state["stopping"] = True
-            await asyncio.sleep(self.drain_seconds)
-        self.loop.call_later(IDLE_SECONDS, self.close_idle_connections)
-        await super()._shutdown()
-
-    def close_idle_connections(self) -> None:
-        """Wait no longer for requests."""
-        for connection in list(Connection.opened):
-            connection.close_if_idle()
-
-
-def pre_fork(_arbiter: Arbiter, _worker: Worker) -> None:
-    """Leave what is loaded out of every search for garbage: it stays shared, and a process ends without looking at it."""
-    gc.freeze()
-
-
-def on_reload(arbiter: Arbiter) -> None:
-    """Tell the workers that they will be replaced."""
-    arbiter.kill_workers(signal.SIGUSR2)
-
-
-worker_class = Worker
+workers = int(read_number("WEB_CONCURRENCY", default=1, minimum=1))
+worker_class = "asgi"
 asgi_loop = "uvloop"
 asgi_lifespan = "on"
 preload_app = True  # workers share its memory
-keepalive = 75  # seconds, more than proxies take, so that it is they who close a connection
+keepalive = 75  # seconds, longer than proxies keep idle connections, so that the proxy closes them
 control_socket_disable = True
+
+in_flight: set[asyncio.Task[object]] = set()
+"""The requests of a worker that are not completed, background tasks included."""
+
+
+def when_ready(arbiter: Arbiter) -> None:
+    """Drain for `DRAIN_SECONDS` before the stop."""
+
+    def drain(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        arbiter.kill_workers(signal.SIGUSR2)
+        signal.setitimer(signal.ITIMER_REAL, DRAIN_SECONDS)
+
+    if DRAIN_SECONDS:
+        signal.signal(signal.SIGALRM, lambda _, frame: arbiter.signal(signal.SIGTERM, frame))
+        signal.signal(signal.SIGTERM, drain)
+
+
+def pre_fork(_arbiter: Arbiter, _worker: ASGIWorker) -> None:
+    """Exclude what is loaded from garbage collection, so that its memory stays shared."""
+    gc.freeze()
+
+
+def post_worker_init(worker: ASGIWorker) -> None:
+    """Handle SIGUSR2, which announces a stop, and SIGTERM."""
+    worker.closing = False
+
+    def drain() -> None:
+        worker.closing = worker.state["stopping"] = True
+
+    def stop() -> None:
+        worker.closing = True
+        worker.loop.call_later(CLOSING_SECONDS if worker.nr_conns else 0, worker.handle_exit_signal)
+        worker.loop.call_later(IDLE_SECONDS, close_idle_connections)
+
+    def close_idle_connections() -> None:
+        if in_flight:
+            worker.loop.call_later(0.1, close_idle_connections)
+        else:
+            worker.nr_conns = 0  # gunicorn waits for it, and then closes what is open
+
+    worker.loop.add_signal_handler(signal.SIGUSR2, drain)
+    worker.loop.add_signal_handler(signal.SIGTERM, stop)
+
+
+def pre_request(worker: ASGIWorker, request: CallbackRequest) -> None:
+    """Close the connection with the response while the worker stops."""
+    request.must_close |= worker.closing
+    if task := asyncio.current_task():
+        in_flight.add(task)
+        task.add_done_callback(in_flight.discard)

@@ -64,10 +64,11 @@ INTERRUPTS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") 
 
 # What the slice's functions call something else, and a resource can't be called.
 WORDS_OF_THE_SLICE = {
-    *("l", "add_row", "ada", "answer", "api", "body", "client", "connection", "database", "documented", "error"),
-    *("field", "fields", "first", "main", "message", "migrated", "migration", "migrations", "missing", "other"),
-    *("outcomes", "page", "part", "path", "paths", "referred", "request", "response", "router", "row"),
-    *("same", "second", "taken", "test", "tests", "theirs", "valid", "value"),
+    *("l", "add_row", "ada", "after", "api", "before", "body", "change", "client", "database", "documented", "error"),
+    *("errors", "field", "fields", "first", "keys", "main", "message", "method", "migrated", "migration", "migrations"),
+    *("missing", "other", "outcomes", "page", "part", "path", "paths", "problem_responses", "referred", "request"),
+    *("response", "router", "row", "same", "second", "session", "statement", "taken", "test", "tests", "theirs"),
+    *("valid", "value"),
 }
 # What models, their rows and shapes have already, and a field can't be called.
 WORDS_OF_FIELDS = {
@@ -202,6 +203,12 @@ class Field:
         sample: str = self.kind["samples"][0]
         return f"f{sample}" if sample.startswith('"') else "n"
 
+    def shared_files(self) -> list[str]:
+        """Name the files that its type needs, and that other resources may have brought already."""
+        module = self.kind["module"]
+        modules = [f"api/schemas/{module}.py", f"tests/schemas/test_{module}.py"] if module else []
+        return [*modules, *([ROWS] if self.refers_to else [])]
+
     def sample(self, n: int) -> str:
         """Its sample of that number, as Python writes it."""
         samples: list[str] = self.kind["samples"]
@@ -305,8 +312,8 @@ class Resource:
         one, those = self.name.replace("_", " "), self.names.replace("_", " ")
         goes_with = [field.words for field in self.references if not field.optional]
         rules = [
-            *(["what only one may have is unique"] if self.unique else []),
-            *(["what they refer to is there"] if self.references else []),
+            *(["no two have the same value of a unique field"] if self.unique else []),
+            *(["what they refer to exists"] if self.references else []),
         ]
         return {
             "auth": self.auth,
@@ -494,7 +501,7 @@ def described(field: Field, resource: str, types: Mapping[str, Mapping[str, Any]
         field,
         kind={
             name: value.format(**values) if isinstance(value, str) else [each.format(**values) for each in value]
-            for name, value in {"storage": "", "definition": "", **kind}.items()
+            for name, value in {"module": "", "storage": "", "definition": "", **kind}.items()
         },
     )
 
@@ -567,8 +574,8 @@ def render(resource: Resource, folder: Path, project: Path) -> dict[str, bytes]:
     templates, context = resource.templates(), resource.context()
     rule = "It is there already, and nothing is overwritten."
     refuse(complaint("file", name, rule, "another name") for name in templates if os.path.lexists(project / name))
-    if resource.references and not os.path.lexists(project / ROWS):
-        templates[ROWS] = ROWS
+    shared = [name for field in resource.fields for name in field.shared_files()]
+    templates |= {name: name for name in shared if not os.path.lexists(project / name)}
     texts = {target: environment.get_template(f"{name}.jinja").render(context) for target, name in templates.items()}
     refuse(complaint_about_code(resource, target, text) for target, text in texts.items())
     return {target: text.encode() for target, text in texts.items()}

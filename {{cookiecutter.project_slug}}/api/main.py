@@ -1,4 +1,4 @@
-"""The assembly: `create_app` puts the rooms together, and `app` is what a server starts."""
+"""The application factory `create_app()`, and `app`, which a server runs."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,13 +11,13 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware  # option: a
 
 from api import DESCRIPTION, TITLE, VERSION
 from api.dependencies import migrations
-from api.dependencies.access_log import AccessLog
-from api.dependencies.allowed_hosts import AllowedHosts
-from api.dependencies.body_limit import BodyLimit
 from api.dependencies.database import Database
 from api.dependencies.logs import configure_logging
-from api.dependencies.request_id import RequestId
-from api.dependencies.security_headers import SecurityHeaders
+from api.dependencies.middleware.access_log import AccessLogMiddleware
+from api.dependencies.middleware.allowed_hosts import AllowedHostsMiddleware
+from api.dependencies.middleware.body_limit import BodyLimitMiddleware
+from api.dependencies.middleware.request_id import RequestIdMiddleware
+from api.dependencies.middleware.security_headers import SecurityHeadersMiddleware
 from api.dependencies.settings import Settings, load_settings
 from api.dependencies.telemetry import Telemetry  # option: telemetry
 from api.routers import (
@@ -33,7 +33,7 @@ from api.services.security import TokenSigner  # option: auth
 
 
 class State(TypedDict):
-    """What lives as long as the application and is handed to every request."""
+    """The lifespan state: what exists once in an application, as attributes of `request.state`."""
 
     database: Database
     old_revisions: frozenset[str | None]
@@ -42,11 +42,7 @@ class State(TypedDict):
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """Make the application; it opens no connection before it is started.
-
-    Raises:
-        SystemExit: where `settings` are left to the environment and it holds wrong ones.
-    """
+    """Create the application, by default with the settings of the environment; it opens no connection before it starts."""
     settings = settings or load_settings()
     configure_logging(settings.log_level, as_json=settings.in_production)
     signer = TokenSigner(settings.secret_key.get_secret_value(), issuer=TITLE)  # option: auth
@@ -56,7 +52,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         if settings.database_url is None:
             await asyncio.to_thread(migrations.upgrade, settings)
-        async with Database(settings) as database:
+        async with (
+            telemetry,  # option: telemetry
+            Database(settings) as database,
+        ):
             telemetry.start(database.engine.sync_engine)  # option: telemetry
             yield State(
                 database=database,
@@ -64,7 +63,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 stopping=False,
                 signer=signer,  # option: auth
             )
-        await asyncio.to_thread(telemetry.stop)  # option: telemetry
 
     app = problems.ProblemDetailsAPI(
         title=TITLE,
@@ -76,10 +74,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         telemetry=telemetry.config,  # option: telemetry
     )
-    app.add_middleware(BodyLimit)
+    app.add_middleware(BodyLimitMiddleware)
     if settings.allowed_hosts:
-        app.add_middleware(AllowedHosts, names=settings.allowed_hosts)
-    problems.install(app)
+        app.add_middleware(AllowedHostsMiddleware, hosts=settings.allowed_hosts)
+    problems.register_exception_handlers(app)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -88,15 +86,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             allow_headers=["*"],
             expose_headers=["Location", "Retry-After", "X-Request-ID"],
         )
-    app.add_middleware(SecurityHeaders, only_https=settings.in_production)
-    app.add_middleware(AccessLog)
-    app.add_middleware(RequestId)
+    app.add_middleware(SecurityHeadersMiddleware, https_only=settings.in_production)
+    app.add_middleware(AccessLogMiddleware)
+    app.add_middleware(RequestIdMiddleware)
     # option: auth
     if settings.forwarded_allow_ips:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=[str(proxy) for proxy in settings.forwarded_allow_ips])
     # end: auth
     if settings.shows_docs:
-        docs.install(app)
+        docs.add_docs_page(app)
     app.include_router(health.router)
     # option: auth
     app.include_router(users.router)

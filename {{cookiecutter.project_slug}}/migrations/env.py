@@ -1,4 +1,4 @@
-"""How Alembic reaches the database: `alembic upgrade head` on the command line, or the application as it starts."""
+"""Alembic's environment, for `alembic` on the command line and for the application at its start."""
 
 import asyncio
 from typing import Literal
@@ -7,18 +7,18 @@ from alembic import context
 from sqlalchemy import Connection
 from sqlalchemy.types import TypeDecorator
 
-from api.dependencies.database import open_engine
+from api.dependencies.database import create_engine
 from api.dependencies.settings import Settings, load_settings
 from api.models import Base
 
 
 def render_item(kind: str, item: object, _: object) -> str | Literal[False]:
-    """Write the plain type of one of our column types: a migration must not change when the code does."""
+    """Render a `TypeDecorator` as the type that it wraps: a migration must not change when the code does."""
     return f"sa.{item.impl!r}" if kind == "type" and isinstance(item, TypeDecorator) else False
 
 
 def migrate(connection: Connection) -> None:
-    """Run what was asked for in one transaction; on SQLite, tables are altered by rebuilding them."""
+    """Run the command in one transaction; SQLite alters a table by copying it (`render_as_batch`)."""
     context.configure(
         connection,
         target_metadata=Base.metadata,
@@ -30,8 +30,8 @@ def migrate(connection: Connection) -> None:
 
 
 async def connect(settings: Settings) -> None:
-    """Migrate the database that `settings` name."""
-    engine = open_engine(settings, foreign_keys=False)
+    """Run the command on the database that `settings` name."""
+    engine = create_engine(settings, for_migrations=True)
     async with engine.begin() as connection:
         await connection.run_sync(migrate)
     await engine.dispose()

@@ -1,19 +1,36 @@
-"""The unit of work: what is answered is what is kept."""
+"""Sessions: what a response acknowledges is committed, and every wait for the database is limited."""
 
 import asyncio
 import sqlite3
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
 import pytest
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, WebSocket
 from fastapi.testclient import TestClient
-from sqlalchemy import Column, Connection, ForeignKey, Integer, MetaData, String, Table, func, insert, literal, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Executable,
+    ForeignKey,
+    Integer,
+    MetaData,
+    Select,
+    String,
+    Table,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+)
 from sqlalchemy.exc import IntegrityError
 
-from api.dependencies.database import ConnectionDep, Database
+from api.dependencies.database import Database, DatabaseDep, SessionDep
 from api.dependencies.settings import Settings
 from api.models.base import UtcDateTime
 
@@ -22,151 +39,234 @@ NOTES = Table(
     "test_notes",
     METADATA,
     Column("id", Integer, primary_key=True),
-    Column("text", String),
-    Column("reply_to", ForeignKey("test_notes.id", deferrable=True, initially="DEFERRED")),  # judged at the commit
+    Column("text", String, unique=True),
+    Column("reply_to", ForeignKey("test_notes.id", deferrable=True, initially="DEFERRED")),  # checked by COMMIT
 )
 
 router = APIRouter()
 
 
 @router.get("/notes")
-async def count_notes(connection: ConnectionDep) -> int:
-    return await connection.scalar(select(func.count()).select_from(NOTES)) or 0
+async def count_notes(session: SessionDep) -> int:
+    return await session.scalar(select(func.count()).select_from(NOTES)) or 0
 
 
 @router.post("/notes/{note_id}", status_code=201)
-async def write_note(
-    note_id: int, connection: ConnectionDep, reply_to: int | None = None, *, fail: bool = False
-) -> None:
-    await connection.execute(insert(NOTES).values(id=note_id, reply_to=reply_to))
+async def write_note(note_id: int, session: SessionDep, reply_to: int | None = None, *, fail: bool = False) -> None:
+    await session.execute(insert(NOTES).values(id=note_id, reply_to=reply_to))
     if fail:
         raise RuntimeError
 
 
-@router.get("/greedy")
-async def take_two_connections(connection: ConnectionDep, request: Request) -> None:
-    await connection.execute(select(1))
-    async with request.state.database.reading() as another:
+@router.websocket("/notes")
+async def write_notes(websocket: WebSocket, session: SessionDep, database: DatabaseDep) -> None:
+    await websocket.accept()
+    await session.execute(insert(NOTES).values(id=await websocket.receive_json()))
+    await session.commit()
+    async with database.session(readonly=True) as reader:
+        await websocket.send_json(await reader.scalar(select(func.count()).select_from(NOTES)))
+
+
+@router.get("/nested")
+async def use_two_sessions(session: SessionDep, database: DatabaseDep) -> None:
+    await session.execute(select(1))
+    async with database.session(readonly=True) as another:
         await another.execute(select(1))
 
 
-@router.get("/endless")
-async def count_for_ever(connection: ConnectionDep) -> None:
+def endless() -> Select[int]:
+    """Return a statement that does not end by itself."""
     numbers = select(literal(1).label("number")).cte("numbers", recursive=True)
     numbers = numbers.union_all(select(numbers.c.number))
-    await connection.execute(select(func.count()).select_from(numbers))
+    return select(func.count()).select_from(numbers)
+
+
+@router.get("/endless")
+async def read_endlessly(session: SessionDep) -> None:
+    await session.execute(endless())
+
+
+@router.post("/endless")
+async def write_endlessly(session: SessionDep) -> None:
+    await session.execute(insert(NOTES).from_select(["id"], endless()))
+
+
+@router.get("/run")
+async def run(statement: str, session: SessionDep) -> None:
+    await session.execute(text(statement))
+
+
+@router.get("/number")
+async def read_number(value: int, session: SessionDep) -> int | None:
+    return await session.scalar(select(literal(value, BigInteger)))
 
 
 @router.get("/broken")
-async def fail_with_a_connection(connection: ConnectionDep, *, late: bool = False) -> None:
-    await connection.execute(select(1))
+async def fail_outside_of_the_database(session: SessionDep, *, late: bool = False) -> None:
+    await session.execute(select(1))
     raise TimeoutError if late else FileNotFoundError
 
 
 @router.get("/slow")
-async def hold_a_connection(connection: ConnectionDep) -> None:
-    await connection.execute(select(1))
-    await asyncio.sleep(60)
+async def wait_for_something_else(session: SessionDep) -> int | None:
+    await session.execute(select(1))
+    await asyncio.sleep(0.2)
+    return await session.scalar(select(1))
 
 
-@router.get("/moment")
-async def read_moment(connection: ConnectionDep, moment: str) -> datetime | None:
-    return await connection.scalar(select(literal(datetime.fromisoformat(moment), UtcDateTime)))
+@router.get("/datetime")
+async def read_datetime(session: SessionDep, value: str) -> datetime | None:
+    return await session.scalar(select(literal(datetime.fromisoformat(value), UtcDateTime)))
 
 
-async def run(database: Database, change: Callable[[Connection], None]) -> None:
+async def change_schema(database: Database, change: Callable[[Connection], None]) -> None:
     async with database.engine.begin() as connection:
         await connection.run_sync(change)
 
 
 @pytest.fixture
 def notes(serve: Callable[..., TestClient]) -> Iterator[TestClient]:
-    """An application that keeps notes."""
+    """An application with the routes above and their table."""
     client = serve(router)
     assert client.portal is not None
-    client.portal.call(run, client.app_state["database"], METADATA.create_all)
+    client.portal.call(change_schema, client.app_state["database"], METADATA.create_all)
     yield client
-    client.portal.call(run, client.app_state["database"], METADATA.drop_all)
+    client.portal.call(change_schema, client.app_state["database"], METADATA.drop_all)
+
+
+@pytest.fixture
+def impatient(notes: TestClient, serve: Callable[..., TestClient]) -> TestClient:
+    """The same with one connection and a short time limit."""
+    assert notes.app_state
+    return serve(router, database_pool_size=1, database_timeout=0.1)
 
 
 @pytest.fixture
 def embedded(settings: Settings, tmp_path: Path) -> Settings:
-    """Settings of an SQLite file that is not there yet, whatever database the tests have."""
+    """Settings of an SQLite file that does not exist yet, whatever database the tests have."""
     return settings.model_copy(update={"database_url": None, "sqlite_file": tmp_path / "app.db"})
 
 
-def test_a_write_is_kept(notes: TestClient) -> None:
+def test_a_write_is_committed(notes: TestClient) -> None:
     assert notes.post("/notes/1").status_code == 201
     assert notes.post("/notes/2?reply_to=1").status_code == 201
     assert notes.get("/notes").json() == 2
 
 
-def test_a_commit_that_fails_is_never_answered_with_success(notes: TestClient) -> None:
+def test_a_commit_that_fails_is_an_error_and_leaves_no_transaction(notes: TestClient) -> None:
     assert notes.post("/notes/1?reply_to=2").status_code == 500
     assert notes.get("/notes").json() == 0
+    assert notes.post("/notes/1").status_code == 201
 
 
-def test_nothing_is_kept_of_a_request_that_fails(notes: TestClient) -> None:
-    assert notes.get("/notes").json() == 0  # on the same connection, where nothing is taken back
+def test_a_request_that_fails_is_rolled_back(notes: TestClient) -> None:
+    assert notes.get("/notes").json() == 0  # the connection that is used again had no transaction
     assert notes.post("/notes/1?fail=true").status_code == 500
     assert notes.get("/notes").json() == 0
 
 
-def test_a_busy_database_is_an_outage_and_no_endless_wait(serve: Callable[..., TestClient]) -> None:
-    answer = serve(router, database_pool_size=1, database_timeout=0.05).get("/greedy")
-    assert answer.status_code == 503
-    assert answer.headers["Retry-After"] == "1"
-    assert answer.json()["type"] == "urn:problem:database-unavailable"
+def test_a_websocket_reads_and_writes(notes: TestClient) -> None:
+    with notes.websocket_connect("/notes") as websocket:
+        websocket.send_json(1)
+        assert websocket.receive_json() == 1
+    assert notes.get("/notes").json() == 1
 
 
-@pytest.mark.parametrize("path", ["/greedy", "/endless", "/slow"])
-def test_a_request_that_takes_too_long_is_cancelled_and_gives_its_connection_back(
-    serve: Callable[..., TestClient], path: str
+def test_a_request_without_a_free_connection_gets_a_503_that_says_so(impatient: TestClient) -> None:
+    response = impatient.get("/nested")
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "1"
+    assert response.json()["type"] == "urn:problem:database-unavailable"
+    assert response.json()["detail"] == "No connection to the database became free within 0.1 s."
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_statement_that_takes_too_long_is_ended_and_gives_its_connection_back(
+    impatient: TestClient, method: str
 ) -> None:
-    client = serve(router, database_pool_size=1, database_timeout=0.05)
-    assert [client.get(path).status_code for _ in range(2)] == [503] * 2
-    assert any(client.get("/readyz").status_code == 200 for _ in range(20))
+    for _ in range(2):
+        response = impatient.request(method, "/endless")
+        assert response.status_code == 503
+        assert response.json()["detail"] == "The database took longer than 0.1 s to run a statement."
+    assert impatient.post("/notes/1").status_code == 201
 
 
-def test_a_moment_is_kept_in_utc_and_not_without_a_time_zone(notes: TestClient) -> None:
-    answer = notes.get("/moment", params={"moment": "2026-01-31T12:00:00+02:00"})
-    assert answer.json() == "2026-01-31T10:00:00Z"
-    assert notes.get("/moment", params={"moment": "2026-01-31T12:00:00"}).status_code == 500
+def test_time_that_is_spent_outside_of_the_database_does_not_count(impatient: TestClient) -> None:
+    assert impatient.get("/slow").json() == 1
 
 
-@pytest.mark.parametrize("path", ["/broken", "/broken?late=true"])
-def test_what_fails_beside_the_database_is_no_outage_of_it(notes: TestClient, path: str) -> None:
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/run?statement=SELECT * FROM nowhere",
+        "/run?statement=SELECT '",
+        "/run?statement=SELECT abs(CAST('-9223372036854775808' AS bigint))",
+        f"/number?value={2**64}",
+    ],
+)
+def test_a_mistake_in_a_statement_or_its_data_is_not_an_outage(notes: TestClient, path: str) -> None:
     assert notes.get(path).status_code == 500
 
 
+@pytest.mark.parametrize("path", ["/broken", "/broken?late=true"])
+def test_a_failure_outside_of_the_database_is_not_an_outage(notes: TestClient, path: str) -> None:
+    assert notes.get(path).status_code == 500
+
+
+def test_a_datetime_is_stored_in_utc_and_needs_a_time_zone(notes: TestClient) -> None:
+    response = notes.get("/datetime", params={"value": "2026-01-31T12:00:00+02:00"})
+    assert response.json() == "2026-01-31T10:00:00Z"
+    assert notes.get("/datetime", params={"value": "2026-01-31T12:00:00"}).status_code == 500
+
+
 @pytest.mark.anyio
-async def test_who_asks_first_writes_first_on_sqlite_too(embedded: Settings) -> None:
+async def test_a_cancelled_write_releases_its_locks(migrated: Settings) -> None:
+    async def write(statement: Executable) -> None:
+        async with database.session() as session:
+            await session.execute(statement)
+
+    kept: list[BaseException] = []  # their tracebacks refer to the cursors of the cancelled statements
+    async with Database(migrated.model_copy(update={"database_timeout": 2.0})) as database:
+        await change_schema(database, METADATA.create_all)
+        for number in range(4):
+            task = asyncio.create_task(write(insert(NOTES).from_select(["id"], endless())))
+            await asyncio.sleep(0.05)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError) as cancelled:
+                await task
+            kept.append(cancelled.value)
+            await write(insert(NOTES).values(id=number))
+        await change_schema(database, METADATA.drop_all)
+
+
+@pytest.mark.anyio
+async def test_writers_of_sqlite_get_their_turn_in_the_order_in_which_they_came(embedded: Settings) -> None:
     writers: list[int] = []
 
     async def write(database: Database, number: int) -> None:
-        async with database.writing() as connection:
-            await connection.execute(select(1))
+        async with database.session() as session:
+            await session.execute(select(1))
             writers.append(number)
             await asyncio.sleep(0.002)  # the others are waiting
 
-    async with Database(embedded) as file:
-        await asyncio.gather(*(write(file, number) for number in range(20)))
+    async with Database(embedded) as database:
+        await asyncio.gather(*(write(database, number) for number in range(20)))
     assert writers == [*range(20)]
 
 
 @pytest.mark.anyio
-async def test_a_new_file_can_be_opened_while_another_process_begins_with_it(embedded: Settings) -> None:
+async def test_a_new_file_can_be_opened_while_another_process_initializes_it(embedded: Settings) -> None:
     with closing(sqlite3.connect(embedded.sqlite_file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        async with Database(embedded) as file, file.reading() as connection:
-            assert await connection.scalar(select(1)) == 1
+        async with Database(embedded) as database, database.session(readonly=True) as session:
+            assert await session.scalar(select(1)) == 1
 
 
 @pytest.mark.anyio
-async def test_an_error_does_not_repeat_what_was_to_be_written(database: Database) -> None:
-    note = {"id": 1, "text": "hunter2"}
-    async with database.engine.connect() as connection:  # nothing is committed, the table neither
+async def test_an_error_message_has_no_values_of_the_statement(database: Database) -> None:
+    notes = [{"id": number, "text": "hunter2"} for number in range(2)]
+    async with database.engine.connect() as connection:  # rolled back, with the table
         await connection.run_sync(METADATA.create_all)
         with pytest.raises(IntegrityError) as error:
-            await connection.execute(insert(NOTES), [note, note])
-    assert "hunter2" not in str(error.value)
+            await connection.execute(insert(NOTES), notes)
+    assert "hunter2" not in "".join(traceback.format_exception(error.value))

@@ -1,17 +1,23 @@
-"""Logs: one line an event, for machines in production and for people in development."""
+"""Logs: one line for each event, JSON in production and plain text in development."""
 
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import TypeAlias
+from unittest.mock import AsyncMock
 
 import pytest
 from fastapi import APIRouter
 from fastapi.testclient import TestClient
+from pydantic import BaseModel
 from sqlalchemy import literal, select
 
-from api.dependencies.database import ConnectionDep
+from api.dependencies.database import SessionDep
 from api.dependencies.logs import configure_logging
+from api.services.errors import StoppingError
+from api.services.health import HealthService
 
 Lines: TypeAlias = Callable[[], list[str]]
 Serve: TypeAlias = Callable[..., TestClient]
@@ -25,21 +31,38 @@ async def fail() -> None:
     raise RuntimeError(message)
 
 
+@router.get("/parcels/{parcel_id}")
+async def get_parcel(parcel_id: int) -> int:
+    return parcel_id
+
+
+class Account(BaseModel):
+    """A response with a rule."""
+
+    name: str
+    balance: int
+
+
+@router.get("/account", response_model=Account)
+async def get_account() -> dict[str, str]:
+    return {"name": "hunter2", "balance": "hunter2"}
+
+
 @router.get("/private")
-async def use_a_secret(connection: ConnectionDep) -> None:
-    await connection.execute(select(literal("hunter2")))
+async def use_a_secret(session: SessionDep) -> None:
+    await session.execute(select(literal("hunter2")))
 
 
 @pytest.fixture(autouse=True)
-def usual_logging() -> Iterator[None]:
-    """Log for the other tests as before."""
+def default_logging() -> Iterator[None]:
+    """Restore the default configuration for the other tests."""
     yield
     configure_logging("INFO", as_json=False)
 
 
 @pytest.fixture
 def lines(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Lines:
-    """What the application writes to stderr; the client, which is in the same process, is silent."""
+    """Read what the application writes to stderr; the client runs in the same process and is silenced."""
     caplog.set_level(logging.WARNING, "httpx2")
 
     def read() -> list[str]:
@@ -48,21 +71,51 @@ def lines(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) 
     return read
 
 
-def test_production_writes_one_json_line_a_request(serve: Serve, lines: Lines) -> None:
-    answer = serve(environment="production").get("/livez")
+def test_in_production_a_request_is_one_json_line(serve: Serve, lines: Lines) -> None:
+    response = serve(environment="production").get("/")
     (event,) = map(json.loads, lines())
-    assert (event["method"], event["path"], event["status"]) == ("GET", "/livez", 200)
-    assert event["request_id"] == answer.headers["X-Request-ID"]
+    assert (event["method"], event["path"], event["status"]) == ("GET", "/", 200)
+    assert event["request_id"] == response.headers["X-Request-ID"]
     assert event["level"] == "INFO"
     assert event["time"].endswith("+00:00")
     assert event["duration_ms"] >= 0
+    assert event["client"] == "testclient"
 
 
-def test_development_writes_one_readable_line_a_request(serve: Serve, lines: Lines) -> None:
-    answer = serve().get("/nowhere")
-    (line,) = lines()
-    for part in ("INFO", "method=GET", "path=/nowhere", "status=404", f"request_id={answer.headers['X-Request-ID']}"):
-        assert part in line
+def test_the_line_of_a_request_holds_its_route(serve: Serve, lines: Lines) -> None:
+    client = serve(router, environment="production")
+    for path in ("/parcels/1", "/parcels/one", "/nowhere"):
+        client.get(path)
+    events = [json.loads(line) for line in lines()]
+    assert [(event["path"], event["route"], event["status"]) for event in events] == [
+        ("/parcels/1", "/parcels/{parcel_id}", 200),
+        ("/parcels/one", "/parcels/{parcel_id}", 422),
+        ("/nowhere", None, 404),
+    ]
+
+
+def test_in_development_a_request_is_one_short_line(serve: Serve, lines: Lines) -> None:
+    client = serve(router)
+    client.get("/parcels/1")
+    client.delete("/nowhere")
+    known, unknown = lines()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d INFO     GET /parcels/{parcel_id} 200 in \d+\.\d ms", known)
+    assert "DELETE /nowhere 404" in unknown
+    assert max(map(len, (known, unknown))) <= 100
+
+
+def test_health_checks_are_logged_when_they_fail_or_at_debug(
+    serve: Serve, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = serve(environment="production")
+    assert client.get("/livez").status_code == client.get("/readyz").status_code == 200
+    assert lines() == []
+    monkeypatch.setattr(HealthService, "check", AsyncMock(side_effect=StoppingError("the server is stopping")))
+    client.get("/readyz")
+    assert json.loads(lines()[-1])["status"] == 503
+    monkeypatch.undo()
+    serve(environment="production", log_level="DEBUG").get("/livez")
+    assert json.loads(lines()[-1])["path"] == "/livez"
 
 
 @pytest.mark.parametrize("environment", ["development", "production"])
@@ -75,10 +128,19 @@ def test_a_line_break_in_a_path_forges_no_line(serve: Serve, lines: Lines, envir
 @pytest.mark.parametrize("environment", ["development", "production"])
 def test_a_line_break_in_a_message_forges_no_line(serve: Serve, lines: Lines, environment: str) -> None:
     serve(environment=environment)
-    logging.getLogger("api").warning("told: %s", "well\r\n\u2028forged\x1b[2J\x9b0m")
+    logging.getLogger("api").warning("received: %s", "text\r\n\u2028forged\x1b[2J\x9b0m")
     (line,) = lines()
     assert "forged" in line
     assert line.isprintable()
+
+
+@pytest.mark.parametrize("value", ["\ud800", b"\xff", Decimal("1.50"), object()])
+def test_any_value_can_be_logged(serve: Serve, lines: Lines, value: object) -> None:
+    serve(environment="production")
+    logging.getLogger("api").warning("value: %s", value, extra={"fields": {"value": value}})
+    (event,) = map(json.loads, lines())
+    assert event["message"] == f"value: {value!s}"
+    assert event["value"] == str(value)
 
 
 @pytest.mark.parametrize("environment", ["development", "production"])
@@ -92,14 +154,30 @@ def test_no_secret_is_logged_at_any_level(serve: Serve, lines: Lines, environmen
 
 
 def test_the_level_silences_what_lies_below_it(serve: Serve, lines: Lines) -> None:
-    serve(log_level="WARNING").get("/livez")
+    serve(log_level="WARNING").get("/")
     assert lines() == []
 
 
-def test_a_failure_leaves_a_traceback_under_the_id_of_its_request(serve: Serve, lines: Lines) -> None:
-    answer = serve(router, environment="production").get("/broken")
+def test_an_unhandled_exception_is_logged_with_traceback_and_request_id(serve: Serve, lines: Lines) -> None:
+    response = serve(router, environment="production").get("/broken")
     failure, request = map(json.loads, lines())
     assert failure["level"] == "ERROR"
     assert "RuntimeError: it broke" in failure["traceback"]
-    assert request["status"] == answer.status_code == 500
-    assert failure["request_id"] == request["request_id"] == answer.headers["X-Request-ID"]
+    assert request["status"] == response.status_code == 500
+    assert failure["request_id"] == request["request_id"] == response.headers["X-Request-ID"]
+
+
+def test_an_invalid_response_is_logged_without_its_values(serve: Serve, lines: Lines) -> None:
+    response = serve(router, environment="production").get("/account")
+    failure, request = map(json.loads, lines())
+    assert failure["level"] == "ERROR"
+    assert "GET /account: response.balance: Input should be a valid integer" in failure["message"]
+    assert request["status"] == response.status_code == 500
+    assert "hunter2" not in json.dumps([failure, request]) + response.text
+
+
+def test_in_development_an_error_line_holds_the_request_id(serve: Serve, lines: Lines) -> None:
+    response = serve(router).get("/broken")
+    line = lines()[0]
+    assert "ERROR" in line
+    assert line.endswith(f"request_id={response.headers['X-Request-ID']}")

@@ -1,4 +1,4 @@
-"""Two workers of gunicorn, from a start at the same moment to the end."""
+"""Two workers of gunicorn that start and stop at the same moment."""
 
 import os
 import socket
@@ -37,7 +37,7 @@ GUNICORN = (sys.executable, "-m", "gunicorn", f"--config={PYPROJECT.with_name('g
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
-def test_two_workers_start_at_once_on_a_new_file_and_end_in_order(
+def test_two_workers_start_together_on_a_new_file_and_stop(
     tmp_path: Path,
     collector: Collector,  # option: telemetry
 ) -> None:
@@ -55,28 +55,28 @@ def test_two_workers_start_at_once_on_a_new_file_and_end_in_order(
     }
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        server = subprocess.Popen(  # noqa: S603 - our own words
+        server = subprocess.Popen(  # noqa: S603 - no shell, fixed words
             [*GUNICORN, f"--bind=fd://{listener.fileno()}", "served:start_together"],
             cwd=tmp_path,
             env=environment,
             pass_fds=[listener.fileno()],
         )
-    answers: list[str] = []
+    pids: list[str] = []
     with server, ThreadPoolExecutor() as pool:
         try:
-            while len(set(answers)) < 2 and len(answers) < 200:
-                answers += pool.map(ask_which, [port] * 2)
+            while len(set(pids)) < 2 and len(pids) < 200:
+                pids += pool.map(get_worker_pid, [port] * 2)
         finally:
             server.terminate()
-    assert len(set(answers)) == 2
+    assert len(set(pids)) == 2
     assert server.returncode == 0
     # option: telemetry
-    assert [span.name for span in collector.spans] == ["GET /which"] * len(answers)
+    assert [span.name for span in collector.spans] == ["GET /which"] * len(pids)
     assert len({resource["service.instance.id"] for resource in collector.resources}) == 2
     # end: telemetry
 
 
-def ask_which(port: int) -> str:
-    """Ask a server which of its workers answers."""
-    with urlopen(f"http://127.0.0.1:{port}/which", timeout=30) as answer:
-        return str(answer.read())
+def get_worker_pid(port: int) -> str:
+    """Return the process id of the worker that handles a request."""
+    with urlopen(f"http://127.0.0.1:{port}/which", timeout=30) as response:
+        return str(response.read())

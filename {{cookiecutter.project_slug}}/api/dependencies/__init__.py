@@ -1,1 +1,1 @@
-"""What the application hands to a request: settings, connection, page, services, and the middleware around it."""
+"""FastAPI dependencies: settings, database session, current user, pagination, services."""

@@ -1,4 +1,4 @@
-"""Who asks, and the service that gives out tokens."""
+"""The current user, and the service that issues tokens."""
 
 from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Annotated
@@ -7,44 +7,38 @@ from uuid import UUID
 from fastapi import Depends, Form, Request, Response
 from fastapi.security import OAuth2PasswordBearer
 
-from api.dependencies.database import unit_of_work
+from api.dependencies.database import DatabaseDep
 from api.schemas.auth import LoginForm
 from api.services.auth import AuthService
 from api.services.errors import UnauthenticatedError
-from api.services.security import Purpose
+from api.services.security import TokenType
 
 bearer = OAuth2PasswordBearer(tokenUrl="/v1/auth/token", auto_error=False)
 
 
 class TokenMissingError(UnauthenticatedError):
-    """The request says nothing about who asks."""
+    """The request has no access token."""
 
-    code = "token-missing"
-    title = "Log in first"
+    code, title = "token-missing", "Log in first"
 
 
 async def get_current_user_id(request: Request, token: Annotated[str | None, Depends(bearer)]) -> UUID:
-    """Tell who asks.
-
-    Raises:
-        TokenMissingError: where there is no token.
-        InvalidTokenError: where it is not valid.
-    """
+    """Return the id of the user of the access token, or raise `TokenMissingError` or `InvalidTokenError`."""
     if token is None:
         message = "Send the access token of a login: Authorization: Bearer TOKEN."
         raise TokenMissingError(message)
     user_id: UUID
-    user_id, _ = request.state.signer.read(Purpose.ACCESS, token)
+    user_id, _ = request.state.signer.verify(TokenType.ACCESS, token)
     return user_id
 
 
-async def get_auth_service(request: Request) -> AuthService:
-    """Make the service."""
-    return AuthService(unit_of_work(request), request.state.signer)
+async def get_auth_service(database: DatabaseDep, request: Request) -> AuthService:
+    """Create the service."""
+    return AuthService(database.session, request.state.signer)
 
 
 async def get_address(request: Request) -> str:
-    """Tell where a request comes from; of IPv6 the first half, since one subscriber has all of the second: RFC 6177."""
+    """Return the client's IP address; of IPv6 the /64 network, all of which one subscriber has: RFC 6177."""
     try:
         address = ip_address(request.client.host if request.client else "")
     except ValueError:
@@ -54,7 +48,7 @@ async def get_address(request: Request) -> str:
     return str(address.ipv4_mapped or ip_network((address, 64), strict=False))
 
 
-async def forbid_storing(response: Response) -> None:
+async def forbid_caching(response: Response) -> None:
     """Keep tokens out of every cache: RFC 6749, section 5.1."""
     response.headers["Cache-Control"] = "no-store"
 

@@ -5,17 +5,17 @@ from typing import Annotated
 from fastapi import Depends
 
 from api.dependencies.auth import CurrentUserIdDep  # option: auth
-from api.dependencies.database import ConnectionDep
+from api.dependencies.database import SessionDep
 from api.services.budgets import BudgetService
 
 
 async def get_budget_service(
-    owner_id: CurrentUserIdDep,  # asked for first: a stranger takes nobody's turn  # option: auth
-    connection: ConnectionDep,
+    owner_id: CurrentUserIdDep,  # first, so that a request without a token takes no connection  # option: auth
+    session: SessionDep,
 ) -> BudgetService:
-    """Make the service."""
+    """Create the service."""
     return BudgetService(
-        connection,
+        session,
         owner_id,  # option: auth
     )
 

@@ -1,22 +1,25 @@
-"""The engine, and the unit of work that a request gets from it."""
+"""The database: an engine, a time limit on each wait for it, and one session for each request."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from math import inf
 from sqlite3 import OperationalError
-from typing import Annotated, Any, Self
+from time import monotonic
+from typing import Annotated, Self
 
-from fastapi import Depends, Request
-from sqlalchemy import URL, Connection, event
-from sqlalchemy.engine.interfaces import AdaptedConnection, DBAPIConnection
-from sqlalchemy.exc import (
-    DataError,
-    DBAPIError,
-    DisconnectionError,  # option: database=postgresql
-    IntegrityError,
-    ProgrammingError,
+from fastapi import Depends
+from fastapi.requests import HTTPConnection
+from sqlalchemy import (
+    URL,
+    Connection,
+    Dialect,  # option: database=postgresql
+    ExceptionContext,
+    event,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.engine.interfaces import AdaptedConnection, DBAPIConnection, ExecutionContext
+from sqlalchemy.exc import DisconnectionError  # option: database=postgresql
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from api.dependencies.settings import Settings
@@ -25,95 +28,133 @@ from api.services.errors import DatabaseUnavailableError
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """The methods that only read: RFC 9110, section 9.2.1."""
 
-NO_ANSWER = "The database does not answer; try again shortly."
+TIMEOUT_CODES = frozenset({"57014", "SQLITE_BUSY", "SQLITE_INTERRUPT"})
+OUTAGE_CODES: tuple[str, ...] = ("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY")
+OUTAGE_CODES += ("08", "25006", "40", "53", "55P03", "57", "58")  # option: database=postgresql
+"""How the codes of outages begin: https://www.sqlite.org/rescode.html and
+https://www.postgresql.org/docs/current/errcodes-appendix.html. Any other error is a mistake in a statement or its data.
+"""
+
+NO_CONNECTION = "The database accepts no connection."
 # option: database=postgresql
 
-CLOSE_TIMEOUT = 0.5
-"""Seconds to part from a server that does not answer."""
+GRACE = 0.5
+"""Seconds after a time limit in which PostgreSQL can report it, before the driver ends the connection."""
+
+CLOSE_TIMEOUT = 0.1
+"""Seconds to close a connection; a pool of 20 to a server that does not respond is closed in two seconds."""
 # end: database=postgresql
 
 
-def open_engine(settings: Settings, *, foreign_keys: bool = True) -> AsyncEngine:
-    """Make the engine that `settings` describe; it connects when it is first used.
+def create_engine(settings: Settings, *, for_migrations: bool = False) -> AsyncEngine:
+    """Create the engine for the database that `settings` name; it connects when it is first used.
 
-    `foreign_keys=False` is for migrations: SQLite rebuilds a table to alter it, and with enforcement on, dropping the
-    old one would delete the rows that refer to it.
+    Migrations have no time limit for statements. On SQLite they have no foreign keys either: it alters a table by copying
+    and dropping it, which would delete the rows that refer to it.
     """
-    url = settings.database_url or URL.create("sqlite+aiosqlite", database=str(settings.sqlite_file))
     engine = create_async_engine(
-        url,
+        settings.database_url or URL.create("sqlite+aiosqlite", database=str(settings.sqlite_file)),
         pool_size=settings.database_pool_size,
-        max_overflow=settings.database_max_overflow,
-        connect_args={"timeout": settings.database_timeout},
-        hide_parameters=True,  # what is written may be secret, and errors are logged
+        max_overflow=settings.database_max_overflow + 1,  # for SQLite's writer, which `Database` does not count
+        connect_args={"timeout": settings.database_timeout},  # for connecting, and on SQLite for locks
+        hide_parameters=True,  # errors are logged, and parameters may be secret
     )
-    if url.get_backend_name() == "sqlite":
-        _prepare_sqlite(engine, foreign_keys=foreign_keys)
-    # option: database=postgresql
-    else:
-        _prepare_postgresql(engine)
-    # end: database=postgresql
+    configure = _configure_sqlite
+    configure = _configure_sqlite if engine.name == "sqlite" else _configure_postgresql  # option: database=postgresql
+    configure(engine, None if for_migrations else settings.database_timeout)
     return engine
 
 
-def _prepare_sqlite(engine: AsyncEngine, *, foreign_keys: bool) -> None:
-    """Let readers and one writer work at once, and let writers queue for their turn.
+def _configure_sqlite(engine: AsyncEngine, timeout: float | None) -> None:
+    """Let readers work beside one writer, and interrupt a statement after `timeout` seconds.
 
-    A transaction that starts as a reader and then writes is refused at once when another writer came between, whatever
-    the timeout; BEGIN IMMEDIATE takes the turn first: https://www.sqlite.org/lang_transaction.html
+    A transaction takes the write lock when it begins. If it took the lock later, SQLite would refuse it without waiting
+    when another transaction has committed in between: https://www.sqlite.org/lang_transaction.html
     """
 
     @event.listens_for(engine.sync_engine, "connect")
-    def on_connect(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    def on_connect(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+        def is_late() -> bool:
+            return bool(monotonic() > entry.info.get("deadline", inf))
+
         cursor = connection.cursor()
-        with suppress(OperationalError):  # another process is doing it, which SQLite lets nobody wait for
+        with suppress(OperationalError):  # another process is changing the mode, for which SQLite does not wait
             cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = NORMAL")
-        cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+        cursor.execute(f"PRAGMA foreign_keys = {'ON' if timeout else 'OFF'}")
         cursor.close()
-        connection.isolation_level = None  # nothing begins by itself
+        connection.isolation_level = None  # the driver begins no transaction by itself
+        if isinstance(connection, AdaptedConnection):  # it checks after so many steps, which take less than 1 ms
+            connection.run_async(lambda driver: driver.set_progress_handler(is_late, 10_000))
+
+    @event.listens_for(engine.sync_engine, "before_cursor_execute", named=True)
+    def on_execute(conn: Connection, context: ExecutionContext, **_: object) -> None:
+        streams = context.execution_options.get("stream_results")  # while a client reads
+        conn.info["deadline"] = inf if streams else monotonic() + (timeout or inf)
 
     @event.listens_for(engine.sync_engine, "begin")
     def on_begin(connection: Connection) -> None:
-        if not connection.get_execution_options().get("reading"):
+        if not connection.get_execution_options().get("readonly"):
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     @event.listens_for(engine.sync_engine, "invalidate")
     def on_invalidate(connection: AdaptedConnection, *_: object) -> None:
         connection.run_async(lambda driver: driver.interrupt())
+        connection.run_async(lambda driver: driver.rollback())  # closing keeps the lock while a cursor is referenced
 
 
 # option: database=postgresql
-def _prepare_postgresql(engine: AsyncEngine) -> None:
-    """Replace a connection that has ended before a request gets it, and don't wait long for one that is given up."""
+def _configure_postgresql(engine: AsyncEngine, timeout: float | None) -> None:
+    """Let the server end a statement after `timeout` seconds, and replace connections that it has closed."""
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def on_connect(dialect: Dialect, _: object, arguments: list[object], options: dict[str, object]) -> DBAPIConnection:
+        try:
+            connection = dialect.connect(*arguments, **options, command_timeout=timeout and timeout + GRACE)
+            if timeout and isinstance(connection, AdaptedConnection):
+                limit = f"SET statement_timeout = '{timeout * 1000:.0f}ms'"
+                connection.run_async(lambda driver: driver.execute(limit))
+        except Exception as error:
+            raise DatabaseUnavailableError(NO_CONNECTION) from error
+        return connection
 
     @event.listens_for(engine.sync_engine, "checkout")
     def on_checkout(connection: AdaptedConnection, *_: object) -> None:
         if connection.driver_connection.is_closed():
             raise DisconnectionError
 
-    @event.listens_for(engine.sync_engine, "invalidate")
-    def on_invalidate(connection: AdaptedConnection, *_: object) -> None:
-        with suppress(OSError):  # a TimeoutError is one
+    @event.listens_for(engine.sync_engine, "close")
+    def on_close(connection: AdaptedConnection, _: ConnectionPoolEntry) -> None:
+        with suppress(OSError):  # includes TimeoutError
             connection.run_async(lambda driver: driver.close(timeout=CLOSE_TIMEOUT))
+
+
+def _remove_details(context: ExceptionContext) -> None:
+    """Remove the details of PostgreSQL's errors, which are logged, since they have values of rows."""
+    cause = context.original_exception.__cause__
+    if cause and hasattr(cause, "detail"):
+        cause.detail = None
+    for error in filter(None, (context.original_exception, context.sqlalchemy_exception)):
+        error.args = tuple(str(argument).partition("\nDETAIL:")[0] for argument in error.args)
 
 
 # end: database=postgresql
 class Database:
-    """An engine and its two units of work, one for reading and one for writing."""
+    """An engine, and sessions in which each wait for the database is limited to `DATABASE_TIMEOUT` seconds."""
 
     def __init__(self, settings: Settings) -> None:
-        self.engine = open_engine(settings)
+        self.engine = create_engine(settings)
         self._timeout = settings.database_timeout
-        self._turns = asyncio.Semaphore(settings.database_pool_size + settings.database_max_overflow)
-        # SQLite lets one write, and the others try again and again in no order, some of them for seconds.
-        self._turns_to_write = asyncio.Semaphore(1)
-        self._reading: dict[str, Any] = {"reading": True}
+        # Both are first come, first served, which neither the pool is nor the lock of SQLite, which has one writer.
+        self._connection_limiter = asyncio.Semaphore(settings.database_pool_size + settings.database_max_overflow)
+        self._write_limiter = asyncio.Semaphore(1)
+        self._readonly: dict[str, object] = {"readonly": True}
         # option: database=postgresql
         if self.engine.name == "postgresql":
-            self._turns_to_write = self._turns
-            self._reading = {"isolation_level": "AUTOCOMMIT"}  # an engine would listen to each statement for it
+            self._write_limiter = self._connection_limiter
+            self._readonly = {"isolation_level": "AUTOCOMMIT"}
         # end: database=postgresql
+        event.listen(self.engine.sync_engine, "handle_error", self._translate)
 
     async def __aenter__(self) -> Self:
         return self
@@ -121,76 +162,67 @@ class Database:
     async def __aexit__(self, *_: object) -> None:
         await self.engine.dispose()
 
-    def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """Open a connection on which each statement stands alone, without the round trips of a transaction.
-
-        Raises:
-            DatabaseUnavailableError: where the database can't be reached or doesn't answer in time.
-        """
-        return self._unit_of_work(self._turns, writes=False)
-
-    def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """Open one transaction: committed at the end, rolled back where anything is raised.
-
-        Raises:
-            DatabaseUnavailableError: where the database can't be reached or doesn't answer in time.
-        """
-        return self._unit_of_work(self._turns_to_write, writes=True)
-
     @asynccontextmanager
-    async def _unit_of_work(self, turns: asyncio.Semaphore, *, writes: bool) -> AsyncIterator[AsyncConnection]:
-        """Tell an outage, which is nobody's fault, from a mistake in a statement or in its data.
+    async def session(self, *, readonly: bool = False) -> AsyncIterator[AsyncSession]:
+        """Open a session, which is committed at the end, or rolled back if an exception is raised.
 
-        Who comes first is served first, which the pool doesn't see to. Whatever is awaited here ends with the time:
-        `async with engine.connect()` would wait for a server that is silent, however long.
+        With `readonly` there is no transaction: each statement reads what is committed when it starts. Rows can't be
+        streamed then, since a cursor of PostgreSQL lives in a transaction. A wait that is too long, or fails, raises
+        `DatabaseUnavailableError`.
         """
-        limit = asyncio.timeout(self._timeout)
+        limiter = self._connection_limiter if readonly else self._write_limiter
         try:
-            async with limit, turns:
-                connection = await _connect(self.engine)
-                try:
-                    if not writes:
-                        await connection.execution_options(**self._reading)
-                    yield connection
-                    if writes:
-                        await connection.commit()
-                except asyncio.CancelledError:
-                    await connection.invalidate()
-                    raise
-                except Exception:
-                    await connection.rollback()  # which closing leaves out where the commit has failed
-                    raise
-                finally:
-                    await connection.close()
-        except (IntegrityError, ProgrammingError, DataError):
-            raise
-        except DBAPIError as error:
-            raise DatabaseUnavailableError(NO_ANSWER) from error
+            async with asyncio.timeout(self._timeout):
+                await limiter.acquire()
         except TimeoutError as error:
-            if not limit.expired():
-                raise
-            raise DatabaseUnavailableError(NO_ANSWER) from error
+            message = f"No connection to the database became free within {self._timeout:g} s."
+            raise DatabaseUnavailableError(message) from error
+        options = self._readonly if readonly else None
+        session = AsyncSession(self.engine, expire_on_commit=False, execution_options=options)
+        committing = False
+        try:
+            yield session
+            committing = not readonly
+            if committing:
+                await session.commit()
+        except BaseException as error:
+            # After a cancellation a statement may be running; after a failed COMMIT the transaction may be open.
+            if committing or isinstance(error, asyncio.CancelledError):
+                await asyncio.shield(asyncio.ensure_future(session.invalidate()))
+            raise
+        finally:
+            try:
+                await session.close()
+            finally:
+                limiter.release()
+
+    def _translate(self, context: ExceptionContext) -> Exception | None:
+        """Return the error to raise for a time-out or an outage; None leaves a mistake as it is."""
+        error = context.original_exception
+        code = str(getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", ""))
+        task = "run a statement" if context.statement else "end the transaction, which may be committed or not"
+        if isinstance(error, TimeoutError) or code in TIMEOUT_CODES:
+            return DatabaseUnavailableError(f"The database took longer than {self._timeout:g} s to {task}.")
+        lost = context.is_disconnect and isinstance(error, Exception)  # a cancellation is no disconnect
+        if lost or isinstance(error, OSError) or code.startswith(OUTAGE_CODES):
+            return DatabaseUnavailableError(f"The database failed to {task}." if context.connection else NO_CONNECTION)
+        _remove_details(context)  # option: database=postgresql
+        return None
 
 
-async def _connect(engine: AsyncEngine) -> AsyncConnection:
-    """Open a connection; drivers let the system's own errors through."""
-    try:
-        return await engine.connect()
-    except OSError as error:
-        raise DatabaseUnavailableError(NO_ANSWER) from error
+async def get_database(connection: HTTPConnection) -> Database:
+    """Return the database, for work that opens sessions of its own."""
+    database: Database = connection.state.database
+    return database
 
 
-def unit_of_work(request: Request) -> Callable[[], AbstractAsyncContextManager[AsyncConnection]]:
-    """Choose a unit of work by the method of a request."""
-    database: Database = request.state.database
-    return database.reading if request.method in SAFE_METHODS else database.writing
+async def get_session(connection: HTTPConnection) -> AsyncIterator[AsyncSession]:
+    """Open the session of a request; that of a WebSocket, which has no method, can write."""
+    database: Database = connection.state.database
+    async with database.session(readonly=connection.scope.get("method") in SAFE_METHODS) as session:
+        yield session
 
 
-async def get_connection(request: Request) -> AsyncIterator[AsyncConnection]:
-    """Give a request one connection for all that it does."""
-    async with unit_of_work(request)() as connection:
-        yield connection
-
-
-# With the scope "function" the commit comes before the answer leaves; by default it would come after it.
-ConnectionDep = Annotated[AsyncConnection, Depends(get_connection, scope="function")]
+DatabaseDep = Annotated[Database, Depends(get_database)]
+# With the scope "function" the commit comes before the response is sent; by default it would come after it.
+SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]

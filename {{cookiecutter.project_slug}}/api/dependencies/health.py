@@ -4,16 +4,16 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from api.dependencies.database import ConnectionDep
+from api.dependencies.database import SessionDep
 from api.services.health import HealthService
 
 HEALTH_ROUTES = frozenset({"/livez", "/readyz"})
-"""Machines ask them every few seconds, by our address."""
+"""Paths that an orchestrator requests every few seconds, with an IP address as the host."""
 
 
-async def get_health_service(connection: ConnectionDep, request: Request) -> HealthService:
-    """Make the service."""
-    return HealthService(connection, old_revisions=request.state.old_revisions, stopping=request.state.stopping)
+async def get_health_service(session: SessionDep, request: Request) -> HealthService:
+    """Create the service."""
+    return HealthService(session, old_revisions=request.state.old_revisions, stopping=request.state.stopping)
 
 
 HealthServiceDep = Annotated[HealthService, Depends(get_health_service)]

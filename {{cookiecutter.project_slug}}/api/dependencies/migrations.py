@@ -1,4 +1,4 @@
-"""The history of the schema, as far as the application has to know it."""
+"""Migrations of the database schema: run at start for the SQLite file, and compared with the database for `/readyz`."""
 
 from pathlib import Path
 
@@ -12,14 +12,14 @@ PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
 def upgrade(settings: Settings) -> None:
-    """Bring the schema of the database that `settings` name up to date; safe in several processes at once on SQLite."""
+    """Upgrade the database that `settings` name to the newest revision; on SQLite several processes may do so at once."""
     command.upgrade(Config(toml_file=PYPROJECT, attributes={"settings": settings}), "head")
 
 
 def old_revisions() -> frozenset[str | None]:
-    """Name the revisions that are behind the code; `None` is a database without a schema.
+    """Return the revisions that are older than the code; `None` stands for a database without a schema.
 
-    A revision that the code does not know is not among them: it comes from a newer release that is being rolled out.
+    A revision that the code does not know is not among them: it belongs to a newer release that is being rolled out.
     """
     history = ScriptDirectory.from_config(Config(toml_file=PYPROJECT))
     heads = history.get_heads()

@@ -1,4 +1,4 @@
-"""Which part of a list a request asks for."""
+"""The page of a list that a request is for."""
 
 from typing import Annotated
 

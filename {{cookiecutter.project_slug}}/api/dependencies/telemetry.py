@@ -1,9 +1,10 @@
-"""Traces, metrics and logs for a collector, by OpenTelemetry and as its own variables say; idle without them."""
+"""Traces, metrics and logs for an OpenTelemetry collector, configured by the `OTEL_*` variables; off without them."""
 
+import asyncio
 import logging
 from threading import Thread
 from time import monotonic
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 from fastapi.telemetry import TelemetryConfig
 from opentelemetry import trace
@@ -25,19 +26,19 @@ from sqlalchemy import Connection, Engine, ExceptionContext, event
 
 from api import TITLE, VERSION
 from api.dependencies.health import HEALTH_ROUTES
-from api.dependencies.request_id import current_request_id
+from api.dependencies.middleware.request_id import current_request_id
 
 FLUSH_SECONDS = 3.0
-"""How long the end of the application may wait for a collector."""
+"""How long the shutdown of the application waits for a collector."""
 
-COMPLAINT_SECONDS = 60.0
-"""How long a collector may be away before the same logger complains again."""
+WARNING_INTERVAL = 60.0
+"""Seconds between two lines of one logger about a collector that is unreachable."""
 
 Sender: TypeAlias = BatchSpanProcessor | PeriodicExportingMetricReader | BatchLogRecordProcessor
 
 
 class Variables(BaseSettings):
-    """The variables that decide whether a signal is sent; OpenTelemetry reads all the others, not from `.env` either."""
+    """The variables that decide whether a signal is exported; OpenTelemetry itself reads all others. None is in `.env`."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True)
 
@@ -50,18 +51,18 @@ class Variables(BaseSettings):
     otel_metrics_exporter: str = "otlp"
     otel_logs_exporter: str = "otlp"
 
-    def ask_for(self, signal: str) -> bool:
-        """Whether there is somewhere to send the signal to, and nobody forbids it."""
+    def is_enabled(self, signal: str) -> bool:
+        """Whether the signal has an endpoint and is not switched off."""
         endpoint = self.otel_exporter_otlp_endpoint or getattr(self, f"otel_exporter_otlp_{signal}_endpoint")
         exporter = getattr(self, f"otel_{signal}_exporter")
         return bool(endpoint) and exporter == "otlp" and self.otel_sdk_disabled.strip().lower() != "true"
 
 
 class Telemetry:
-    """What is sent, from the start of one application to its end.
+    """The providers and exporters of one application.
 
-    The providers are its own, not the global ones, which can't be replaced for the next application. They do nothing
-    before `start`: their threads would not survive the fork of a server's workers.
+    The providers are not the global ones, which can't be replaced for a second application. Nothing is exported before
+    `start`: the threads of exporters would not survive the fork of a server's workers.
     """
 
     def __init__(self) -> None:
@@ -69,25 +70,31 @@ class Telemetry:
         self._tracing = self._metering = self._logging = None
         self._log_handler: LogSender | None = None
         self._senders: list[Sender] = []
-        if variables.ask_for("traces"):
-            self._tracing = TracerProvider(resource=describe_us(), shutdown_on_exit=False)
-        if variables.ask_for("metrics"):
-            self._metering = MeterProvider(resource=describe_us(), shutdown_on_exit=False)
-        if variables.ask_for("logs"):
-            self._logging = LoggerProvider(resource=describe_us(), shutdown_on_exit=False)
+        if variables.is_enabled("traces"):
+            self._tracing = TracerProvider(resource=create_resource(), shutdown_on_exit=False)
+        if variables.is_enabled("metrics"):
+            self._metering = MeterProvider(resource=create_resource(), shutdown_on_exit=False)
+        if variables.is_enabled("logs"):
+            self._logging = LoggerProvider(resource=create_resource(), shutdown_on_exit=False)
         self.config = TelemetryConfig(
             tracer_provider=self._tracing,
             meter_provider=self._metering,
-            logs=False,  # what it would send is in our own log lines, which we send
-            operation_spans=False,  # one for each dependency would hide the statements, and cost as much as the rest
+            logs=False,  # LogSender exports the log lines
+            operation_spans=False,  # a span for each dependency costs as much as all others together
             exclude=lambda scope: scope["path"] in HEALTH_ROUTES,
         )
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.to_thread(self.stop)
+
     def start(self, engine: Engine) -> None:
-        """Begin to send, also what `engine` executes."""
+        """Begin to export, statements of `engine` included."""
         if self._tracing:
             spans = BatchSpanProcessor(OTLPSpanExporter())
-            self._tracing.add_span_processor(ClosedQueries())
+            self._tracing.add_span_processor(RedactedQueries())
             self._tracing.add_span_processor(spans)
             trace_statements(engine, self._tracing)
             self._senders.append(spans)
@@ -103,14 +110,14 @@ class Telemetry:
             logging.root.addHandler(self._log_handler)
         if self._senders:
             for handler in logging.root.handlers:
-                handler.addFilter(SparingComplaints())
+                handler.addFilter(RateLimitedWarnings())
 
     def stop(self) -> None:
-        """Send what is left, side by side; nobody waits longer than `FLUSH_SECONDS` for it."""
+        """Export what is left, for up to `FLUSH_SECONDS`."""
         if self._log_handler:
             logging.root.removeHandler(self._log_handler)
         deadline = monotonic() + FLUSH_SECONDS
-        # A sender waits half a minute for its collector and can't be told otherwise; a daemon may be left behind.
+        # An exporter waits half a minute for its collector, which is not configurable; a daemon thread may be left behind.
         threads = [Thread(target=sender.shutdown, daemon=True) for sender in self._senders]
         for thread in threads:
             thread.start()
@@ -118,14 +125,14 @@ class Telemetry:
             thread.join(max(0.0, deadline - monotonic()))
 
 
-def describe_us() -> Resource:
-    """Say who sends; OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win."""
-    ours = Resource.create({"service.name": TITLE, "service.version": VERSION})
-    return ours.merge(OTELResourceDetector().detect())
+def create_resource() -> Resource:
+    """Create the resource of this service; OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES override it."""
+    default = Resource.create({"service.name": TITLE, "service.version": VERSION})
+    return default.merge(OTELResourceDetector().detect())
 
 
 def current_trace() -> dict[str, str]:
-    """Name the trace and the span that a log line belongs to, where there are any."""
+    """Return the ids of the current trace and span, if there are any."""
     span = trace.get_current_span().get_span_context()
     if not span.is_valid:
         return {}
@@ -133,10 +140,10 @@ def current_trace() -> dict[str, str]:
 
 
 def trace_statements(engine: Engine, provider: TracerProvider) -> None:
-    """Give each statement of a traced request a span of its own: with its text, but never with values.
+    """Record a span for each statement of a traced request, with its text but without its parameters.
 
-    OpenTelemetry's own instrumentation does not know SQLAlchemy 2.1, and repeats the driver's messages, which hold
-    values. What follows goes by https://opentelemetry.io/docs/specs/semconv/database/database-spans/.
+    OpenTelemetry's instrumentation does not support SQLAlchemy 2.1, and records the driver's messages, which hold values.
+    The attributes follow https://opentelemetry.io/docs/specs/semconv/database/database-spans/.
     """
     tracer = provider.get_tracer(__name__)
     url = engine.url
@@ -164,24 +171,24 @@ def trace_statements(engine: Engine, provider: TracerProvider) -> None:
             span.end()
 
 
-class ClosedQueries(SpanProcessor):
-    """Hide what is asked for behind a `?`, as the access log does: it may be secret."""
+class RedactedQueries(SpanProcessor):
+    """Redact query strings, which may hold secrets; the access log leaves them out too."""
 
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 - given by name
-        """Look at the request of a new span."""
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 - passed by name
+        """Redact the query string of a new span."""
         if span.attributes and "url.query" in span.attributes:
             span.set_attribute("url.query", "REDACTED")
 
 
 class LogSender(logging.Handler):
-    """Send what is logged, with all that its JSON line would hold."""
+    """Export log records with the fields of their JSON lines, except those of health checks."""
 
     def __init__(self, provider: LoggerProvider) -> None:
         super().__init__()
         self._provider = provider
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Hand a record over; it is sent later, by another thread."""
+        """Queue a record, which another thread exports."""
         fields = getattr(record, "fields", {})
         if fields.get("path") in HEALTH_ROUTES:
             return
@@ -194,23 +201,23 @@ class LogSender(logging.Handler):
                 attributes={"request_id": current_request_id.get(), **fields},
                 exception=record.exc_info[1] if record.exc_info else None,
             )
-        except Exception:  # noqa: BLE001 - no line is worth a request; all handlers do the same
+        except Exception:  # noqa: BLE001 - a log line must not fail a request; logging's own handlers do the same
             self.handleError(record)
 
 
-class SparingComplaints(logging.Filter):
-    """Let each of OpenTelemetry's loggers speak once a minute: a collector that is away is no news every second."""
+class RateLimitedWarnings(logging.Filter):
+    """Pass one record a minute of each of OpenTelemetry's loggers, which report an unreachable collector every second."""
 
     def __init__(self) -> None:
         super().__init__()
         self._silent_until: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Pass all that others log."""
+        """Pass every record of other loggers."""
         if not record.name.startswith("opentelemetry."):
             return True
         now = monotonic()
         if now < self._silent_until.get(record.name, 0.0):
             return False
-        self._silent_until[record.name] = now + COMPLAINT_SECONDS
+        self._silent_until[record.name] = now + WARNING_INTERVAL
         return True

@@ -2,15 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends
 
-from api.dependencies.database import unit_of_work
+from api.dependencies.database import DatabaseDep
 from api.services.users import UserService
 
 
-async def get_user_service(request: Request) -> UserService:
-    """Make the service."""
-    return UserService(unit_of_work(request))
+async def get_user_service(database: DatabaseDep) -> UserService:
+    """Create the service."""
+    return UserService(database.session)
 
 
 UserServiceDep = Annotated[UserService, Depends(get_user_service)]

@@ -1,4 +1,4 @@
-"""The base of every table, and the column types that mean the same on every database."""
+"""The declarative base of all models, and column types that work alike on SQLite and PostgreSQL."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -9,57 +9,43 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
 
-class Money(TypeDecorator[Decimal]):
-    """An exact amount with two places, kept as a whole number of cents."""
+class MoneyColumn(TypeDecorator[Decimal]):
+    """An exact amount with at most two decimal places, else a `ValueError`; it is stored as an integer number of cents."""
 
     impl = BigInteger
     cache_ok = True
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
-        """Write cents.
-
-        Raises:
-            ValueError: where `value` has a fraction of a cent.
-        """
-        if value is None:
-            return None
-        cents = value.scaleb(2)
-        if cents % 1:
-            message = f"{value} is no whole number of cents"
+        if value is not None and value.scaleb(2) % 1:
+            message = f"{value} has more than two decimal places"
             raise ValueError(message)
-        return int(cents)
+        return None if value is None else int(value.scaleb(2))
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> Decimal | None:
-        """Read cents."""
         return None if value is None else Decimal(value).scaleb(-2)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment in UTC, also where the database knows no time zones."""
+    """A `datetime` in UTC; one without a time zone is a `ValueError`. SQLite, which has no time zones, stores it without."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Write UTC.
-
-        Raises:
-            ValueError: where `value` has no time zone; it would be taken for local time.
-        """
-        if value is None:
-            return None
-        if value.tzinfo is None:
+        if value is not None and value.tzinfo is None:
             message = f"{value} has no time zone"
             raise ValueError(message)
-        return value.astimezone(UTC)
+        return None if value is None else value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Read UTC."""
         return None if value is None else value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
 
 
 class Base(DeclarativeBase):
-    """The base of every table; constraints get names that a migration can refer to."""
+    """The base class of all models.
+
+    Constraints without a name get one by this convention, so that migrations and services can refer to them.
+    """
 
     metadata = MetaData(
         naming_convention={
@@ -70,4 +56,4 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map: ClassVar = {Decimal: Money, datetime: UtcDateTime}
+    type_annotation_map: ClassVar = {Decimal: MoneyColumn, datetime: UtcDateTime}

@@ -1,6 +1,7 @@
-"""Budgets."""
+"""The `budgets` table."""
 
 from decimal import Decimal
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import (
@@ -10,18 +11,22 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
 )
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, WriteOnlyMapped, mapped_column, relationship
 from uuid_utils.compat import uuid7
 
 from api.models.base import Base
 
+if TYPE_CHECKING:
+    from api.models.transactions import Transaction
+    from api.models.users import User  # option: auth
+
 
 class Budget(Base):
-    """A limit, and what has been spent of it.
+    """A limit, and how much of it is spent.
 
-    `spent` is the sum of the transactions' amounts, and `transaction_count` their number. They stand here, so that
-    spending is one conditional update of one row: the limit holds however many spend at once, and neither a summary nor
-    a page takes longer the more transactions there are.
+    `spent` is the sum of the transactions' amounts and `transaction_count` is their number. Both are stored here, so that
+    spending is one conditional UPDATE of one row: concurrent requests can't exceed the limit, and reading either value
+    takes the same time however many transactions there are.
     """
 
     __tablename__ = "budgets"
@@ -29,6 +34,7 @@ class Budget(Base):
         UniqueConstraint(
             "owner_id",  # option: auth
             "name",
+            name="uq_budgets_name",
         ),
         CheckConstraint('"limit" > 0', name="limit_is_positive"),
         CheckConstraint('spent BETWEEN 0 AND "limit"', name="spent_is_within_limit"),
@@ -40,3 +46,11 @@ class Budget(Base):
     limit: Mapped[Decimal]
     spent: Mapped[Decimal] = mapped_column(default=Decimal(0))
     transaction_count: Mapped[int] = mapped_column(BigInteger, default=0)
+
+    owner: Mapped["User"] = relationship(back_populates="budgets", lazy="raise")  # option: auth
+    transactions: WriteOnlyMapped["Transaction"] = relationship(back_populates="budget", passive_deletes=True)
+
+    @property
+    def remaining(self) -> Decimal:
+        """The amount that can still be spent."""
+        return self.limit - self.spent

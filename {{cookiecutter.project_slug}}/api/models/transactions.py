@@ -1,18 +1,22 @@
-"""Transactions of a budget."""
+"""The `transactions` table."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 from uuid_utils.compat import uuid7
 
 from api.models.base import Base
 
+if TYPE_CHECKING:
+    from api.models.budgets import Budget
+
 
 class Transaction(Base):
-    """An amount spent from a budget; it goes when its budget goes."""
+    """An amount spent from a budget; the database deletes it with its budget."""
 
     __tablename__ = "transactions"
     __table_args__ = (CheckConstraint("amount > 0", name="amount_is_positive"),)
@@ -23,6 +27,8 @@ class Transaction(Base):
     description: Mapped[str] = mapped_column(String(200))
     occurred_at: Mapped[datetime] = mapped_column(default=lambda: datetime.now(UTC))
 
+    budget: Mapped["Budget"] = relationship(back_populates="transactions", lazy="raise")
 
-# Serves the list of a budget's transactions, newest first.
+
+# For the list of a budget's transactions, newest first.
 Index(None, Transaction.budget_id, Transaction.occurred_at.desc(), Transaction.id.desc())

@@ -1,1 +1,1 @@
-"""How the world reaches us: paths and methods in, responses and problems out."""
+"""API endpoints: HTTP methods and paths, each handed to a service."""

@@ -1,31 +1,30 @@
-"""Logins over HTTP: OAuth2's password form (RFC 6749, section 4.3) and refresh tokens (section 6)."""
-
-from http import HTTPStatus
+"""The endpoints of logins: the password grant of OAuth 2.0 (RFC 6749, section 4.3) and refresh tokens (section 6)."""
 
 from fastapi import APIRouter, Depends
 
-from api.dependencies.auth import AddressDep, AuthServiceDep, LoginFormDep, forbid_storing
-from api.routers.problems import documented
+from api.dependencies.auth import AddressDep, AuthServiceDep, LoginFormDep, forbid_caching
+from api.routers.problems import problem_responses
 from api.schemas.auth import RefreshRequest, TokenPair
+from api.services.auth import IssuedTokens
 
 router = APIRouter(
     prefix="/v1/auth",
     tags=["auth"],
-    dependencies=[Depends(forbid_storing)],
-    responses=documented(HTTPStatus.UNAUTHORIZED, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE),
+    dependencies=[Depends(forbid_caching)],
+    responses=problem_responses(401, 422, 503),
 )
 
 
-@router.post("/token", responses=documented(HTTPStatus.TOO_MANY_REQUESTS))
-async def log_in(form: LoginFormDep, address: AddressDep, auth: AuthServiceDep) -> TokenPair:
+@router.post("/token", response_model=TokenPair, responses=problem_responses(429))
+async def log_in(form: LoginFormDep, address: AddressDep, auth: AuthServiceDep) -> IssuedTokens:
     return await auth.login(form.username, form.password, address)
 
 
-@router.post("/refresh")
-async def refresh_tokens(body: RefreshRequest, auth: AuthServiceDep) -> TokenPair:
+@router.post("/refresh", response_model=TokenPair)
+async def refresh_tokens(body: RefreshRequest, auth: AuthServiceDep) -> IssuedTokens:
     return await auth.refresh(body.refresh_token)
 
 
-@router.post("/logout", status_code=HTTPStatus.NO_CONTENT)
+@router.post("/logout", status_code=204)
 async def log_out(body: RefreshRequest, auth: AuthServiceDep) -> None:
     await auth.logout(body.refresh_token)

@@ -1,4 +1,4 @@
-"""The OpenAPI page for people, by Swagger UI: every byte of it comes from here, so it works offline and tells nobody."""
+"""The documentation page: Swagger UI, served from an installed package, so that it works offline."""
 
 import re
 from base64 import b64encode
@@ -16,17 +16,17 @@ POLICY = (
     "default-src 'none'; script-src 'self' '{script}'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""Of scripts, our own file and the few inline lines that start it."""
+"""Of the scripts, it allows the page's own file and, by its hash, the inline one: https://www.w3.org/TR/CSP3/."""
 
 
-def install(app: FastAPI) -> None:
-    """Show what `app` can do."""
+def add_docs_page(app: FastAPI) -> None:
+    """Add the page and its assets to `app`."""
     app.mount(ASSETS, StaticFiles(packages=[("fastapi_swagger", "resources")]))
-    app.add_route(PATH, show, include_in_schema=False)
+    app.add_route(PATH, docs_page, include_in_schema=False)
 
 
-async def show(request: Request) -> Response:
-    """Answer with the page."""
+async def docs_page(request: Request) -> Response:
+    """Return the page."""
     app: FastAPI = request.app
     root = request.scope.get("root_path", "")
     page = get_swagger_ui_html(
@@ -36,11 +36,7 @@ async def show(request: Request) -> Response:
         swagger_css_url=f"{root}{ASSETS}/swagger-ui.css",
         swagger_favicon_url=f"{root}{ASSETS}/favicon-32x32.png",
     )
-    page.headers["Content-Security-Policy"] = POLICY.format(script=_hash_of_script(bytes(page.body)))
+    [script] = re.findall(rb"<script>(.*?)</script>", bytes(page.body), re.DOTALL)
+    digest = b64encode(sha256(script).digest()).decode()
+    page.headers["Content-Security-Policy"] = POLICY.format(script=f"sha256-{digest}")
     return page
-
-
-def _hash_of_script(page: bytes) -> str:
-    """Name the inline script to a browser: https://www.w3.org/TR/CSP3/#match-element-to-source-list."""
-    [script] = re.findall(rb"<script>(.*?)</script>", page, re.DOTALL)
-    return f"sha256-{b64encode(sha256(script).digest()).decode()}"

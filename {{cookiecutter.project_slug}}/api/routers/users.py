@@ -1,33 +1,28 @@
-"""Users over HTTP."""
-
-from http import HTTPStatus
+"""The endpoints of users."""
 
 from fastapi import APIRouter, Request, Response
 
 from api.dependencies.auth import CurrentUserIdDep
 from api.dependencies.users import UserServiceDep
-from api.routers.problems import documented
+from api.models import User
+from api.routers.problems import problem_responses
 from api.schemas.users import UserCreate, UserRead, UserUpdate
 
-router = APIRouter(
-    prefix="/v1/users",
-    tags=["users"],
-    responses=documented(HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE),
-)
+router = APIRouter(prefix="/v1/users", tags=["users"], responses=problem_responses(422, 503))
 
 
-@router.post("", status_code=HTTPStatus.CREATED, responses=documented(HTTPStatus.CONFLICT))
-async def register_user(body: UserCreate, users: UserServiceDep, request: Request, response: Response) -> UserRead:
+@router.post("", status_code=201, response_model=UserRead, responses=problem_responses(409))
+async def register_user(body: UserCreate, users: UserServiceDep, request: Request, response: Response) -> User:
     user = await users.register(body)
-    response.headers["Location"] = request.url_for("read_me").path
+    response.headers["Location"] = f"{request.url.path}/me"
     return user
 
 
-@router.get("/me", responses=documented(HTTPStatus.NOT_FOUND))
-async def read_me(user_id: CurrentUserIdDep, users: UserServiceDep) -> UserRead:
+@router.get("/me", response_model=UserRead)
+async def read_me(user_id: CurrentUserIdDep, users: UserServiceDep) -> User:
     return await users.get(user_id)
 
 
-@router.patch("/me", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT))
-async def update_me(body: UserUpdate, user_id: CurrentUserIdDep, users: UserServiceDep) -> UserRead:
+@router.patch("/me", response_model=UserRead, responses=problem_responses(409))
+async def update_me(body: UserUpdate, user_id: CurrentUserIdDep, users: UserServiceDep) -> User:
     return await users.update(user_id, body)

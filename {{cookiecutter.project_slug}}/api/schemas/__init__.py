@@ -1,1 +1,1 @@
-"""The words we exchange: shapes and rules of requests and responses."""
+"""Structure and validation rules of request and response data."""

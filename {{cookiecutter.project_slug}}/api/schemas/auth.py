@@ -1,29 +1,29 @@
-"""Logins and tokens: RFC 6749."""
+"""Request and response bodies of logins: OAuth 2.0, RFC 6749."""
 
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, StringConstraints
 
 from api.schemas.base import RequestBody, ResponseBody
-from api.schemas.users import LONGEST_PASSWORD, Email
+from api.schemas.users import MAX_PASSWORD_LENGTH, Email
 
 
 class LoginForm(BaseModel):
-    """OAuth2's password form: RFC 6749, section 4.3.2; what we don't know is ignored, as section 3.2 asks."""
+    """The form of the password grant: section 4.3.2; unknown parameters are ignored, as section 3.2 requires."""
 
     grant_type: Literal["password"] = "password"
     username: Email
-    password: Annotated[str, StringConstraints(max_length=LONGEST_PASSWORD)]
+    password: Annotated[str, StringConstraints(max_length=MAX_PASSWORD_LENGTH)]
 
 
 class RefreshRequest(RequestBody):
-    """The refresh token that is to be spent."""
+    """A refresh token."""
 
     refresh_token: str
 
 
 class TokenPair(ResponseBody):
-    """An access token for requests, and a refresh token that buys the next pair, once: section 5.1."""
+    """An access token for requests, and a refresh token, which can be exchanged once for new ones: section 5.1."""
 
     access_token: str
     refresh_token: str

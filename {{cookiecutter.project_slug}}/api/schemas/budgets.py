@@ -1,14 +1,14 @@
-"""Budgets, as clients see them."""
+"""Request and response bodies of budgets."""
 
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import MISSING, StringConstraints
+from pydantic import MISSING, Field, StringConstraints
 
-from api.schemas.base import Line, RequestBody, ResponseBody
+from api.schemas.base import RequestBody, ResponseBody, SingleLineStr
 from api.schemas.money import Amount, Money
 
-BudgetName = Annotated[Line, StringConstraints(max_length=80)]
+BudgetName = Annotated[SingleLineStr, StringConstraints(max_length=80)]
 
 
 class BudgetCreate(RequestBody):
@@ -19,7 +19,7 @@ class BudgetCreate(RequestBody):
 
 
 class BudgetUpdate(RequestBody):
-    """What to change; a field that is absent stays as it is, and null is refused."""
+    """The fields to change; one that is absent stays as it is, and null is refused."""
 
     name: BudgetName | MISSING = MISSING
     limit: Amount | MISSING = MISSING
@@ -34,9 +34,9 @@ class BudgetRead(ResponseBody):
 
 
 class BudgetSummary(ResponseBody):
-    """How much of a budget is spent, and by how many transactions."""
+    """How much of a budget is spent, and the number of its transactions."""
 
     limit: Money
     spent: Money
     remaining: Money
-    transactions: int
+    transactions: int = Field(validation_alias="transaction_count")

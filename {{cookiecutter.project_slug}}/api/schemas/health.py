@@ -1,4 +1,4 @@
-"""Who answers, and how it is."""
+"""Response bodies of the root and the health routes."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 
 class About(BaseModel):
-    """Which backend this is, and where its documentation lies, where it is shown."""
+    """The name and version of the API; `docs` is the path of its documentation, if that is shown."""
 
     name: str
     version: str
@@ -14,6 +14,6 @@ class About(BaseModel):
 
 
 class Health(BaseModel):
-    """It works."""
+    """The process is healthy."""
 
     status: Literal["ok"] = "ok"

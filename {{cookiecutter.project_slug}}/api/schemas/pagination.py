@@ -1,26 +1,28 @@
-"""Lists come in pages of a bounded size."""
+"""Pagination by limit and offset."""
 
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.schemas.base import ResponseBody
+
 Item = TypeVar("Item")
 
-LARGEST_OFFSET = 2**63 - 1
-"""The databases count rows in 64 bits."""
+MAX_OFFSET = 2**63 - 1
+"""SQLite and PostgreSQL have offsets of 64 bits."""
 
 
 class PageRequest(BaseModel):
-    """The part of a list that is asked for, in items."""
+    """The page that a client requests: at most `limit` items, after the first `offset` ones."""
 
     model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(default=20, ge=1, le=100)
-    offset: int = Field(default=0, ge=0, le=LARGEST_OFFSET)
+    offset: int = Field(default=0, ge=0, le=MAX_OFFSET)
 
 
-class Page(BaseModel, Generic[Item]):
-    """A part of a list, and how long the whole list is."""
+class Page(ResponseBody, Generic[Item]):
+    """One page of a list; `total` is the length of the whole list."""
 
     items: list[Item]
     total: int

@@ -1,10 +1,10 @@
-"""Problems: what we answer where we can't do what was asked, after RFC 9457."""
+"""Error responses: problem details after RFC 9457."""
 
 from pydantic import BaseModel, Field
 
 
-class InvalidPart(BaseModel):
-    """One part of a request that breaks a rule."""
+class FieldError(BaseModel):
+    """A part of a request that is not valid: where it is, and why."""
 
     loc: list[str | int] = Field(examples=[["body", "name"]])
     msg: str
@@ -12,12 +12,12 @@ class InvalidPart(BaseModel):
 
 
 class Problem(BaseModel):
-    """A problem; `errors` stands there where the request itself is invalid."""
+    """Problem details; `errors` is present if the request is not valid."""
 
-    type: str = Field(examples=["about:blank"])
+    type: str = "about:blank"
     title: str
     status: int
     detail: str
-    instance: str = Field(description="The path that was asked for.")
+    instance: str = Field(description="The path of the request.")
     request_id: str | None
-    errors: list[InvalidPart] | None = None
+    errors: list[FieldError] | None = None

@@ -1,4 +1,4 @@
-"""Transactions, as clients see them."""
+"""Request and response bodies of transactions."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -6,21 +6,21 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from api.schemas.base import Line, RequestBody, ResponseBody
-from api.schemas.moments import Moment
+from api.schemas.base import RequestBody, ResponseBody, SingleLineStr
+from api.schemas.datetimes import UtcDatetime
 from api.schemas.money import Amount, Money
 
 
 class TransactionCreate(RequestBody):
-    """Money to spend; without `occurred_at` it is spent now."""
+    """A new transaction; `occurred_at` is now by default."""
 
     amount: Amount
-    description: Annotated[Line, StringConstraints(max_length=200)]
-    occurred_at: Moment = Field(default_factory=lambda: datetime.now(UTC))
+    description: Annotated[SingleLineStr, StringConstraints(max_length=200)]
+    occurred_at: UtcDatetime = Field(default_factory=lambda: datetime.now(UTC))
 
 
 class TransactionRead(ResponseBody):
-    """Money spent."""
+    """A transaction."""
 
     id: UUID
     budget_id: UUID

@@ -1,4 +1,4 @@
-"""Users, as clients see them."""
+"""Request and response bodies of users."""
 
 from typing import Annotated
 from uuid import UUID
@@ -7,16 +7,16 @@ from pydantic import MISSING, AfterValidator, EmailStr, StringConstraints
 
 from api.schemas.base import RequestBody, ResponseBody
 
-LONGEST_EMAIL = 254
+MAX_EMAIL_LENGTH = 254
 """Characters: RFC 5321, erratum 1690."""
 
-LONGEST_PASSWORD = 128
+MAX_PASSWORD_LENGTH = 128
 """Characters."""
 
-Email = Annotated[EmailStr, AfterValidator(str.lower), StringConstraints(max_length=LONGEST_EMAIL)]
+Email = Annotated[EmailStr, AfterValidator(str.lower), StringConstraints(max_length=MAX_EMAIL_LENGTH)]
 
-Password = Annotated[str, StringConstraints(min_length=12, max_length=LONGEST_PASSWORD)]
-"""Long, and free in what it is made of: NIST SP 800-63B, section 3.1.1.2."""
+Password = Annotated[str, StringConstraints(min_length=12, max_length=MAX_PASSWORD_LENGTH)]
+"""A long password of any characters: NIST SP 800-63B, section 3.1.1.2."""
 
 
 class UserCreate(RequestBody):
@@ -27,14 +27,14 @@ class UserCreate(RequestBody):
 
 
 class UserUpdate(RequestBody):
-    """What to change; a field that is absent stays as it is, and null is refused."""
+    """The fields to change; one that is absent stays as it is, and null is refused."""
 
     email: Email | MISSING = MISSING
     password: Password | MISSING = MISSING
 
 
 class UserRead(ResponseBody):
-    """A user; the password is never shown."""
+    """A user; neither the password nor its hash is in any response."""
 
     id: UUID
     email: str

@@ -1,1 +1,1 @@
-"""What we decide: the business rules, between routers and models."""
+"""Core business logic and complex operations, an intermediary layer between routers and models."""

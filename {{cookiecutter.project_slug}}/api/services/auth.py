@@ -1,23 +1,21 @@
-"""Logins: who may have tokens, how often that may be tried, and how long it lasts.
+"""Logins: tokens are issued for a password, refreshed once each, and attempts are limited.
 
-An attempt that fails must be remembered, and so must the end of a login. So these rules take units of work and
-commit each of their own, where others have one that is undone by an error. No connection is held while a password
-is hashed.
+These rules open their own sessions: a failed attempt and the end of a refresh session must be committed although the
+request fails, and no database connection is held while a password is hashed.
 """
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import ceil
-from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from api.models import Login, LoginAttempt, User
-from api.schemas.auth import TokenPair
+from api.models import LoginAttempt, RefreshSession, User
 from api.services.errors import TooManyAttemptsError, UnauthenticatedError
-from api.services.security import InvalidTokenError, Purpose, TokenSigner, in_turn, verify_password
-from api.services.users import UnitOfWork
+from api.services.security import InvalidTokenError, TokenSigner, TokenType, hash_in_thread, verify_password
+from api.services.users import SessionFactory
 
 ACCESS_LIFETIME = timedelta(minutes=15)
 REFRESH_LIFETIME = timedelta(days=30)
@@ -25,124 +23,122 @@ REFRESH_LIFETIME = timedelta(days=30)
 WINDOW = timedelta(minutes=15)
 ATTEMPTS_PER_ACCOUNT = 10
 ATTEMPTS_PER_ADDRESS = 100
-"""Failed logins within the window, after which the next one has to wait."""
+"""The numbers of failed logins within the window after which the next one is refused."""
 
 
-class WrongCredentialsError(UnauthenticatedError):
-    """The address or the password is wrong; which of them stays unsaid."""
+class InvalidCredentialsError(UnauthenticatedError):
+    """The e-mail address or the password is wrong; the response does not reveal which."""
 
-    code = "wrong-credentials"
-    title = "Wrong e-mail address or password"
+    code, title = "invalid-credentials", "Wrong e-mail address or password"
 
     def __init__(self) -> None:
         super().__init__("The e-mail address or the password is wrong.")
 
 
 class TooManyLoginsError(TooManyAttemptsError):
-    """This account, or this address, has to wait."""
+    """Too many logins of this account or from this IP address have failed."""
 
-    code = "too-many-logins"
-    title = "Too many logins"
+    code, title = "too-many-logins", "Too many logins"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"Try again in {retry_after} seconds.")
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True)
+class IssuedTokens:
+    """What a login or a refresh returns; `expires_in` is the lifetime of the access token in seconds."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: int = int(ACCESS_LIFETIME.total_seconds())
 
 
 class AuthService:
-    """The rules of logins."""
+    """The business logic of logins."""
 
-    def __init__(self, unit_of_work: UnitOfWork, signer: TokenSigner) -> None:
-        self._unit_of_work = unit_of_work
+    def __init__(self, open_session: SessionFactory, signer: TokenSigner) -> None:
+        self._open_session = open_session
         self._signer = signer
 
-    async def login(self, email: str, password: str, address: str) -> TokenPair:
-        """Begin a login; an unknown e-mail takes the same path as a wrong password, and as long.
+    async def login(self, email: str, password: str, address: str) -> IssuedTokens:
+        """Start a refresh session, or raise `TooManyLoginsError` or `InvalidCredentialsError`.
 
-        Raises:
-            TooManyLoginsError: where too many have failed lately.
-            WrongCredentialsError: where the e-mail is unknown or the password wrong.
+        An unknown e-mail address is refused like a wrong password, and takes as long.
         """
-        await self._note_attempt(email, address)
-        async with self._unit_of_work() as connection:
-            password_hash = await connection.scalar(select(User.password_hash).where(User.email == email))
-        if not await in_turn(verify_password, password, password_hash):
-            raise WrongCredentialsError
-        async with self._unit_of_work() as connection:
-            # The lock lets a change of the password come before or after, and end this login too.
-            same = select(User.id).where(User.email == email, User.password_hash == password_hash)
-            user_id = await connection.scalar(same.with_for_update(read=True))
+        await self._record_attempt(email, address)
+        async with self._open_session(readonly=True) as session:
+            password_hash = await session.scalar(select(User.password_hash).where(User.email == email))
+        if not await hash_in_thread(verify_password, password, password_hash):
+            raise InvalidCredentialsError
+        async with self._open_session() as session:
+            # The lock waits for a change of the password, or makes it wait and end this session too.
+            unchanged = select(User.id).where(User.email == email, User.password_hash == password_hash)
+            user_id = await session.scalar(unchanged.with_for_update(read=True))
             if user_id is None:
-                raise WrongCredentialsError
-            await connection.execute(delete(LoginAttempt).where(LoginAttempt.email == email))
-            await connection.execute(delete(Login).where(Login.expires_at < datetime.now(UTC)))
-            login_id, token_id = uuid7(), uuid7()
-            login = {"id": login_id, "user_id": user_id, "token_id": token_id, "expires_at": _expiry()}
-            await connection.execute(insert(Login), login)
-            return self._issue(user_id, login_id, token_id)
+                raise InvalidCredentialsError
+            await session.execute(delete(LoginAttempt).where(LoginAttempt.email == email))
+            await session.execute(delete(RefreshSession).where(RefreshSession.expires_at < datetime.now(UTC)))
+            refresh_session = RefreshSession(user_id=user_id, expires_at=datetime.now(UTC) + REFRESH_LIFETIME)
+            session.add(refresh_session)
+            await session.flush()
+            return self._issue(refresh_session)
 
-    async def refresh(self, token: str) -> TokenPair:
-        """Spend a refresh token for the next pair. One that is spent twice was stolen, so its login ends.
+    async def refresh(self, token: str) -> IssuedTokens:
+        """Exchange a refresh token for new tokens, or raise `InvalidTokenError`.
 
-        Raises:
-            InvalidTokenError: where the token is not valid, or spent.
+        A token that is used a second time was stolen, so its session ends.
         """
-        login_id, token_id = self._signer.read(Purpose.REFRESH, token)
-        next_id = uuid7()
-        spend = (
-            update(Login)
-            .where(Login.id == login_id, Login.token_id == token_id)
-            .values(token_id=next_id, expires_at=_expiry())
-            .returning(Login.user_id)
+        session_id, token_id = self._signer.verify(TokenType.REFRESH, token)
+        exchange = (
+            update(RefreshSession)
+            .where(RefreshSession.id == session_id, RefreshSession.token_id == token_id)
+            .values(token_id=uuid7(), expires_at=datetime.now(UTC) + REFRESH_LIFETIME)
+            .returning(RefreshSession)
         )
-        async with self._unit_of_work() as connection:
-            user_id = await connection.scalar(spend)
-            if user_id is not None:
-                return self._issue(user_id, login_id, next_id)
-            await connection.execute(delete(Login).where(Login.id == login_id))
-        message = "The token is spent, or its login has ended."
+        async with self._open_session() as session:
+            refresh_session = await session.scalar(exchange)
+            if refresh_session is not None:
+                return self._issue(refresh_session)
+            await session.execute(delete(RefreshSession).where(RefreshSession.id == session_id))
+        message = "The token is used already, or its session has ended."
         raise InvalidTokenError(message)
 
     async def logout(self, token: str) -> None:
-        """End the login of a refresh token; access tokens run out by themselves.
+        """End the session of a refresh token, or raise `InvalidTokenError`; access tokens are valid until they expire."""
+        session_id, _ = self._signer.verify(TokenType.REFRESH, token)
+        async with self._open_session() as session:
+            await session.execute(delete(RefreshSession).where(RefreshSession.id == session_id))
 
-        Raises:
-            InvalidTokenError: where the token is not valid.
-        """
-        login_id, _ = self._signer.read(Purpose.REFRESH, token)
-        async with self._unit_of_work() as connection:
-            await connection.execute(delete(Login).where(Login.id == login_id))
-
-    async def _note_attempt(self, email: str, address: str) -> None:
-        """Note first, then count: however many try at once, none is overlooked."""
-        attempt = {"id": uuid7(), "email": email, "address": address}
-        async with self._unit_of_work() as connection:
-            await connection.execute(delete(LoginAttempt).where(LoginAttempt.at < datetime.now(UTC) - WINDOW))
-            await connection.execute(insert(LoginAttempt), attempt)
-        async with self._unit_of_work() as connection:
+    async def _record_attempt(self, email: str, address: str) -> None:
+        """Record the attempt first and count then, so that concurrent attempts are all counted."""
+        attempt = LoginAttempt(email=email, address=address)
+        async with self._open_session() as session:
+            expired = LoginAttempt.attempted_at < datetime.now(UTC) - WINDOW
+            await session.execute(delete(LoginAttempt).where(expired))
+            session.add(attempt)
+        async with self._open_session() as session:
             wait = max(
-                await self._wait(connection, LoginAttempt.email == email, ATTEMPTS_PER_ACCOUNT),
-                await self._wait(connection, LoginAttempt.address == address, ATTEMPTS_PER_ADDRESS),
+                await _seconds_to_wait(session, LoginAttempt.email == email, ATTEMPTS_PER_ACCOUNT),
+                await _seconds_to_wait(session, LoginAttempt.address == address, ATTEMPTS_PER_ADDRESS),
             )
             if wait:
-                await connection.execute(delete(LoginAttempt).where(LoginAttempt.id == attempt["id"]))
+                await session.delete(attempt)
         if wait:
-            message = f"Try again in {wait} seconds."
-            raise TooManyLoginsError(message, retry_after=wait)
+            raise TooManyLoginsError(wait)
 
-    async def _wait(self, connection: AsyncConnection, same: ColumnElement[bool], limit: int) -> int:
-        """Tell for how many seconds no more attempts are allowed."""
-        newest = select(LoginAttempt.at).where(same).order_by(LoginAttempt.at.desc())
-        count = await connection.scalar(select(func.count()).select_from(newest.subquery())) or 0
-        if count <= limit:
-            return 0
-        frees = await connection.scalar(newest.offset(limit).limit(1))  # this attempt is the first, and does not count
-        return max(1, ceil((frees + WINDOW - datetime.now(UTC)).total_seconds())) if frees else 1
-
-    def _issue(self, user_id: UUID, login_id: UUID, refresh_id: UUID) -> TokenPair:
-        """Sign an access token about the user, and a refresh token about the login."""
-        return TokenPair(
-            access_token=self._signer.sign(Purpose.ACCESS, user_id, uuid7(), ACCESS_LIFETIME),
-            refresh_token=self._signer.sign(Purpose.REFRESH, login_id, refresh_id, REFRESH_LIFETIME),
-            expires_in=int(ACCESS_LIFETIME.total_seconds()),
+    def _issue(self, session: RefreshSession) -> IssuedTokens:
+        return IssuedTokens(
+            access_token=self._signer.sign(TokenType.ACCESS, session.user_id, uuid7(), ACCESS_LIFETIME),
+            refresh_token=self._signer.sign(TokenType.REFRESH, session.id, session.token_id, REFRESH_LIFETIME),
         )
 
 
-def _expiry() -> datetime:
-    return datetime.now(UTC) + REFRESH_LIFETIME
+async def _seconds_to_wait(session: AsyncSession, same: ColumnElement[bool], limit: int) -> int:
+    """Return the seconds until less than `limit` attempts are within the window, or 0; the newest does not count."""
+    newest_first = select(LoginAttempt.attempted_at).where(same).order_by(LoginAttempt.attempted_at.desc())
+    count = await session.scalar(select(func.count()).select_from(newest_first.subquery())) or 0
+    if count <= limit:
+        return 0
+    blocking = await session.scalar(newest_first.offset(limit).limit(1))
+    return max(1, ceil((blocking + WINDOW - datetime.now(UTC)).total_seconds())) if blocking else 1

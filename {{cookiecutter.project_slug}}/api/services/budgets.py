@@ -1,165 +1,103 @@
-"""Budgets: their names are unique, and no limit falls below what is spent."""
+"""Budgets: their names are unique, and a limit is never below what is spent."""
 
-from typing import Any
+from contextlib import AbstractContextManager
+from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import Executable, Row, bindparam, delete, insert, select, type_coerce, update
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import bindparam, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
 
-from api.models import Budget
-from api.models.base import Money
-from api.schemas.budgets import BudgetCreate, BudgetRead, BudgetSummary, BudgetUpdate
-from api.schemas.pagination import Page, PageRequest
-from api.services.errors import ConflictError, NotFoundError
-from api.services.pagination import PagedQuery
+from api.models import Base, Budget
+from api.schemas.budgets import BudgetCreate, BudgetUpdate
+from api.schemas.pagination import PageRequest
+from api.services.constraints import translate_violations
+from api.services.errors import ConflictError, NotFoundError, ServiceError
+from api.services.pagination import PagedQuery, PageOf
+from api.services.users import UserNotFoundError  # option: auth
 
 
 class BudgetNotFoundError(NotFoundError):
-    """There is no such budget."""
+    """The budget does not exist."""
 
-    code = "budget-not-found"
-    title = "No such budget"
-
-    def __init__(self, budget_id: UUID) -> None:
-        super().__init__(f"There is no budget {budget_id}.")
+    code, title = "budget-not-found", "No such budget"
 
 
 class BudgetNameTakenError(ConflictError):
     """Another budget has the name."""
 
-    code = "budget-name-taken"
-    title = "The name is taken"
+    code, title = "budget-name-taken", "The name is taken"
 
 
 class LimitBelowSpentError(ConflictError):
     """More is spent than the new limit allows."""
 
-    code = "limit-below-spent"
-    title = "More is spent already"
+    code, title = "limit-below-spent", "More is spent already"
 
 
-_COLUMNS = (Budget.id, Budget.name, Budget.limit)
-_ALL = select(*_COLUMNS).order_by(Budget.id)
-_ONE = select(*_COLUMNS).where(Budget.id == bindparam("budget_id"))
-_SUMMARY = select(
-    Budget.limit,
-    Budget.spent,
-    type_coerce(Budget.limit - Budget.spent, Money).label("remaining"),
-    Budget.transaction_count.label("transactions"),
-).where(Budget.id == bindparam("budget_id"))
-_REMOVE = delete(Budget).where(Budget.id == bindparam("budget_id")).returning(Budget.id)
-# option: auth
-# What belongs to another user is not there.
-_MINE = Budget.owner_id == bindparam("owner")
-_ALL, _ONE, _SUMMARY, _REMOVE = _ALL.where(_MINE), _ONE.where(_MINE), _SUMMARY.where(_MINE), _REMOVE.where(_MINE)
-# end: auth
-_LOCKED = _ONE.add_columns(Budget.spent).with_for_update()
-_PAGE = PagedQuery(_ALL, Page[BudgetRead])
-_INSERT = insert(Budget).returning(*_COLUMNS)
+# Built once: building a statement takes a fifth of the CPU time of a request that reads.
+_QUERY = select(Budget)
+_QUERY = _QUERY.where(Budget.owner_id == bindparam("owner"))  # other users' budgets are not found  # option: auth
+_GET = _QUERY.where(Budget.id == bindparam("budget"))
+_GET_FOR_UPDATE = _GET.with_for_update().execution_options(populate_existing=True)
+_PAGE = PagedQuery(_QUERY.order_by(Budget.id))
+# On the table, since `session.add()` and `flush()` take three times the CPU time of an INSERT.
+_INSERT = insert(Base.metadata.tables["budgets"])
 
 
 class BudgetService:
-    """The rules of budgets."""
+    """The business logic of budgets."""
 
     def __init__(
         self,
-        connection: AsyncConnection,
+        session: AsyncSession,
         owner_id: UUID,  # option: auth
     ) -> None:
-        self._connection = connection
-        self._owner_id = owner_id  # option: auth
+        self._session = session
+        self._owner: dict[str, UUID] = {}
+        self._owner["owner"] = owner_id  # option: auth
 
-    async def create(self, body: BudgetCreate) -> BudgetRead:
-        """Add a budget.
+    async def create(self, body: BudgetCreate) -> Budget:
+        """Add a budget, or raise `BudgetNameTakenError`."""
+        values = {"id": uuid7(), **body.model_dump(), "spent": Decimal(0), "transaction_count": 0}
+        values["owner_id"] = self._owner["owner"]  # option: auth
+        with self._translate_violations(body.name):
+            await self._session.execute(_INSERT, values)
+        return Budget(**values)
 
-        Raises:
-            BudgetNameTakenError: where another budget has the name.
-        """
-        budget = body.model_dump()
-        budget["owner_id"] = self._owner_id  # option: auth
-        return await self._save(_INSERT, budget)
+    async def get_page(self, page: PageRequest) -> PageOf[Budget]:
+        """Return a page of the budgets, oldest first."""
+        return await _PAGE.fetch(self._session, page, **self._owner)
 
-    async def list(self, page: PageRequest) -> Page[BudgetRead]:
-        """Read a page of the budgets, oldest first."""
-        return await _PAGE.fetch(
-            self._connection,
-            page,
-            owner=self._owner_id,  # option: auth
-        )
-
-    async def get(self, budget_id: UUID) -> BudgetRead:
-        """Read a budget.
-
-        Raises:
-            BudgetNotFoundError: where there is none.
-        """
-        row = (await self._connection.execute(_ONE, self._key(budget_id))).one_or_none()
-        if row is None:
-            raise BudgetNotFoundError(budget_id)
-        return BudgetRead.model_validate(row)
-
-    async def summarize(self, budget_id: UUID) -> BudgetSummary:
-        """Tell how much of a budget is spent.
-
-        Raises:
-            BudgetNotFoundError: where there is none.
-        """
-        row = (await self._connection.execute(_SUMMARY, self._key(budget_id))).one_or_none()
-        if row is None:
-            raise BudgetNotFoundError(budget_id)
-        return BudgetSummary.model_validate(row)
-
-    async def update(self, budget_id: UUID, body: BudgetUpdate) -> BudgetRead:
-        """Change what the body names.
-
-        Raises:
-            BudgetNotFoundError: where there is none.
-            BudgetNameTakenError: where another budget has the name.
-            LimitBelowSpentError: where more is spent already.
-        """
-        budget = await self.lock(budget_id)
-        changes = body.model_dump()
-        limit = changes.get("limit", budget.limit)
-        if limit < budget.spent:
-            message = f"{budget.spent:.2f} is spent already, more than {limit:.2f}."
-            raise LimitBelowSpentError(message)
-        if not changes:
-            return BudgetRead.model_validate(budget)
-        return await self._save(update(Budget).where(Budget.id == budget_id).returning(*_COLUMNS), changes)
-
-    async def delete(self, budget_id: UUID) -> None:
-        """Remove a budget and its transactions.
-
-        Raises:
-            BudgetNotFoundError: where there is none.
-        """
-        if await self._connection.scalar(_REMOVE, self._key(budget_id)) is None:
-            raise BudgetNotFoundError(budget_id)
-
-    async def lock(self, budget_id: UUID) -> Row[*tuple[Any, ...]]:
-        """Get a budget that nobody else changes before this transaction ends.
-
-        Raises:
-            BudgetNotFoundError: where there is none.
-        """
-        budget = (await self._connection.execute(_LOCKED, self._key(budget_id))).one_or_none()
+    async def get(self, budget_id: UUID, *, for_update: bool = False) -> Budget:
+        """Return a budget, locked until the transaction ends if it is `for_update`, or raise `BudgetNotFoundError`."""
+        statement = _GET_FOR_UPDATE if for_update else _GET
+        budget = await self._session.scalar(statement, {**self._owner, "budget": budget_id})
         if budget is None:
-            raise BudgetNotFoundError(budget_id)
+            message = f"There is no budget {budget_id}."
+            raise BudgetNotFoundError(message)
         return budget
 
-    def _key(self, budget_id: UUID) -> dict[str, UUID]:
-        """Name a budget to a statement."""
-        return {
-            "owner": self._owner_id,  # option: auth
-            "budget_id": budget_id,
-        }
+    async def update(self, budget_id: UUID, body: BudgetUpdate) -> Budget:
+        """Change the fields in `body`, or raise `BudgetNotFoundError` or one of the conflicts above."""
+        budget = await self.get(budget_id, for_update=True)
+        for field, value in body.model_dump().items():
+            setattr(budget, field, value)
+        if budget.limit < budget.spent:
+            message = f"{budget.spent:.2f} is spent already, more than {budget.limit:.2f}."
+            raise LimitBelowSpentError(message)
+        with self._translate_violations(budget.name):
+            await self._session.flush()
+        return budget
 
-    async def _save(self, statement: Executable, values: dict[str, Any]) -> BudgetRead:
-        """Let the database judge the name, the only one of its rules that is not checked before."""
-        try:
-            row = (await self._connection.execute(statement, values)).one()
-        except IntegrityError as error:
-            message = f"Another budget is called {values['name']!r}."
-            raise BudgetNameTakenError(message) from error
-        return BudgetRead.model_validate(row)
+    async def delete(self, budget_id: UUID) -> None:
+        """Delete a budget and its transactions, or raise `BudgetNotFoundError`."""
+        await self._session.delete(await self.get(budget_id, for_update=True))
+
+    def _translate_violations(self, name: str) -> AbstractContextManager[None]:
+        """The database checks what is unique, so that concurrent requests can't violate it."""
+        errors: dict[str, ServiceError] = {
+            "uq_budgets_name": BudgetNameTakenError(f"Another budget is called {name!r}.")
+        }
+        errors["fk_budgets_owner_id_users"] = UserNotFoundError()  # option: auth
+        return translate_violations(errors)

@@ -1,13 +1,17 @@
-"""What can go wrong: kinds of errors, which know no status code. Each entity's own errors stand beside its service."""
+"""The errors of services, one class for each kind; each entity's own errors are defined beside its service."""
 
 from typing import ClassVar
 
 
 class ServiceError(Exception):
-    """What was asked can't be done; `code` names the reason for programs, `title` and `detail` for people."""
+    """A request that can't be fulfilled; `code` is for programs, `title` and `detail` are for people.
+
+    `retry_after` is the number of seconds after which the client may repeat the request.
+    """
 
     code: ClassVar[str]
     title: ClassVar[str]
+    retry_after: int | None = None
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -15,51 +19,46 @@ class ServiceError(Exception):
 
 
 class NotFoundError(ServiceError):
-    """It isn't there, or not for the one who asks."""
+    """The entity does not exist, or the user may not see it."""
 
 
 class ConflictError(ServiceError):
-    """It contradicts what is there."""
+    """The request contradicts the current state."""
 
 
 # option: auth
 class InvalidError(ServiceError):
-    """It is well-formed, and breaks a rule all the same."""
+    """The request is well-formed but violates a rule."""
 
 
 class UnauthenticatedError(ServiceError):
-    """It is unknown who asks."""
+    """The client has not proved who it is."""
 
 
 class TooManyAttemptsError(ServiceError):
-    """It was tried too often; `retry_after` tells in how many seconds it may be tried again."""
-
-    def __init__(self, detail: str, retry_after: int) -> None:
-        super().__init__(detail)
-        self.retry_after = retry_after
+    """The client has tried too often."""
 
 
 # end: auth
 class UnavailableError(ServiceError):
-    """It can't be done now, but perhaps soon."""
+    """The request can't be fulfilled now, but may be later."""
+
+    retry_after = 1
 
 
 class DatabaseUnavailableError(UnavailableError):
-    """The database can't be reached, or doesn't answer in time."""
+    """The database can't be reached, or does not respond in time."""
 
-    code = "database-unavailable"
-    title = "The database is not available"
+    code, title = "database-unavailable", "The database is not available"
 
 
 class SchemaBehindError(UnavailableError):
     """The database's schema is older than the code."""
 
-    code = "schema-behind"
-    title = "The database's schema is behind"
+    code, title = "schema-behind", "The database's schema is behind"
 
 
 class StoppingError(UnavailableError):
     """The server is about to stop."""
 
-    code = "stopping"
-    title = "The server is stopping"
+    code, title = "stopping", "The server is stopping"

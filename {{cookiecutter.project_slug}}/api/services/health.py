@@ -1,36 +1,30 @@
-"""Whether we can do our work."""
+"""Health: whether the process can serve requests."""
 
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from api.services.errors import SchemaBehindError, StoppingError
 
 
 class HealthService:
-    """Asks the database, and compares its schema with what the code expects; a server that stops takes no new work."""
+    """Checks that the server goes on, that the database responds, and that its schema is not older than the code."""
 
-    def __init__(self, connection: AsyncConnection, *, old_revisions: frozenset[str | None], stopping: bool) -> None:
-        self._connection = connection
+    def __init__(self, session: AsyncSession, *, old_revisions: frozenset[str | None], stopping: bool) -> None:
+        self._session = session
         self._old_revisions = old_revisions
         self._stopping = stopping
 
     async def check(self) -> None:
-        """Pass where all is well.
-
-        Raises:
-            StoppingError: where the server is about to stop.
-            SchemaBehindError: where migrations have still to run.
-            DatabaseUnavailableError: where the database does not answer.
-        """
+        """Return if all is well, or raise `StoppingError`, `SchemaBehindError` or `DatabaseUnavailableError`."""
         if self._stopping:
             message = "Other servers take the next requests."
             raise StoppingError(message)
-        revision = await self._connection.run_sync(_current_revision)
+        revision = await self._session.run_sync(_current_revision)
         if revision in self._old_revisions:
             message = f"The database is at revision {revision}; run the migrations."
             raise SchemaBehindError(message)
 
 
-def _current_revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+def _current_revision(session: Session) -> str | None:
+    return MigrationContext.configure(session.connection()).get_current_revision()

@@ -1,38 +1,41 @@
-"""Pages out of a query."""
+"""Pages of a query."""
 
-from typing import Any, Generic, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from pydantic import BaseModel
 from sqlalchemy import Select, bindparam, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.schemas.pagination import Page, PageRequest
+from api.schemas.pagination import PageRequest
 
-Item = TypeVar("Item", bound=BaseModel)
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class PageOf(Generic[Item]):
+    """One page of a list of entities; `total` is the length of the whole list."""
+
+    items: Sequence[Item]
+    total: int
+    limit: int
+    offset: int
 
 
 class PagedQuery(Generic[Item]):
-    """A query whose rows, in its order, are given out in pages; built once, so that a request builds no SQL.
+    """A query that is read in pages; create it once, at module level, since building SQL takes time.
 
-    The rows are counted, which takes the longer the more there are, unless `total` reads their number.
+    The rows are counted for each page, which takes longer the more there are, unless `total` selects their number.
     """
 
-    def __init__(
-        self, rows: Select[*tuple[Any, ...]], shape: type[Page[Item]], *, total: Select[int] | None = None
-    ) -> None:
-        self._shape = shape
-        self._total = select(func.count()).select_from(rows.order_by(None).subquery()) if total is None else total
+    def __init__(self, query: Select[Item], *, total: Select[int] | None = None) -> None:
+        self._total = select(func.count()).select_from(query.order_by(None).subquery()) if total is None else total
         self._page = (
-            rows.add_columns(self._total.scalar_subquery()).limit(bindparam("limit")).offset(bindparam("offset"))
+            query.add_columns(self._total.scalar_subquery()).limit(bindparam("limit")).offset(bindparam("offset"))
         )
 
-    async def fetch(self, connection: AsyncConnection, page: PageRequest, **parameters: object) -> Page[Item]:
-        """Read one page and the total in one statement, in two where the page lies behind the end."""
-        rows = (await connection.execute(self._page, {**parameters, **page.model_dump()})).all()
-        if rows:
-            total = rows[0][-1]
-        elif page.offset:
-            total = await connection.scalar(self._total, parameters) or 0
-        else:
-            total = 0
-        return self._shape.model_validate({"items": rows, "total": total, **page.model_dump()})
+    async def fetch(self, session: AsyncSession, page: PageRequest, **parameters: object) -> PageOf[Item]:
+        """Read a page and the total in one statement, or in two if the page is empty."""
+        rows = (await session.execute(self._page, {**parameters, **page.model_dump()})).all()
+        total = rows[0][-1] if rows else await session.scalar(self._total, parameters) or 0
+        return PageOf([row[0] for row in rows], total, page.limit, page.offset)

@@ -1,4 +1,4 @@
-"""Passwords and tokens, without a database: what is hashed, what is signed, what is believed."""
+"""Passwords and tokens: hashing and signing, without a database."""
 
 import asyncio
 import unicodedata
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, TypeVar, TypeVarTuple
+from typing import TypeVar, TypeVarTuple
 from uuid import UUID
 
 import jwt
@@ -20,86 +20,74 @@ Ts = TypeVarTuple("Ts")
 
 ALGORITHM = "HS256"
 LEEWAY = timedelta(seconds=10)
-"""How far the clocks of two machines may differ."""
+"""By how much the clocks of two machines may differ."""
 
 HASHER = PasswordHash([Argon2Hasher()])
-"""Argon2id, as costly as RFC 9106, section 4, recommends where memory is short."""
+"""Argon2id with the second recommended option of RFC 9106, section 4: 64 MiB of memory."""
 
-HASH_OF_NOBODY = "$argon2id$v=19$m=65536,t=3,p=4$fQemvflab6sfpkGaP/bbrQ$ipMSNJNkHeGiZXbZ0f6TjYyiu1ORDEFjpMal/FbhYRU"
-"""Of a password that was never written down; made beforehand, since no start shall wait for it."""
+DUMMY_HASH = "$argon2id$v=19$m=65536,t=3,p=4$fQemvflab6sfpkGaP/bbrQ$ipMSNJNkHeGiZXbZ0f6TjYyiu1ORDEFjpMal/FbhYRU"
+"""The hash of a random password. Verifying against it takes as long as against the hash of a user."""
 
 HASHING = ThreadPoolExecutor(2, "hashing")
-"""So many are hashed at once: each takes 64 MiB, and a crowd must not cost more memory than a small container has."""
+"""Two passwords are hashed at a time: each takes 64 MiB, and concurrent logins must not exhaust a container's memory."""
 
 
 class InvalidTokenError(UnauthenticatedError):
-    """The token is forged, expired, spent, or for another purpose."""
+    """The token is forged, expired, used already, or of another type."""
 
-    code = "invalid-token"
-    title = "The token is not valid"
+    code, title = "invalid-token", "The token is not valid"
 
 
-class Purpose(StrEnum):
-    """What a token is good for; one for another purpose is refused."""
+class TokenType(StrEnum):
+    """The audience claim of a token; a token of one type is refused in place of the other."""
 
     ACCESS = "access"
     REFRESH = "refresh"
 
 
-async def in_turn(function: Callable[[*Ts], T], *arguments: *Ts) -> T:
-    """Hash or verify beside the event loop, when it is its turn."""
+async def hash_in_thread(function: Callable[[*Ts], T], *arguments: *Ts) -> T:
+    """Hash or verify a password in a thread, so that the event loop goes on."""
     return await asyncio.get_running_loop().run_in_executor(HASHING, function, *arguments)
 
 
 def hash_password(password: str) -> str:
-    """Hash a password with Argon2id; this takes tens of milliseconds of a processor, on purpose."""
-    return HASHER.hash(_normal(password))
+    """Hash a password with Argon2id, which is slow on purpose: it takes tens of milliseconds of CPU time."""
+    return HASHER.hash(_normalize(password))
 
 
 def verify_password(password: str, password_hash: str | None) -> bool:
-    """Compare a password with a hash; without one, it takes as long and fails."""
-    matches = HASHER.verify(_normal(password), password_hash or HASH_OF_NOBODY)
+    """Return whether a password has this hash; without a hash, return False after the same time."""
+    matches = HASHER.verify(_normalize(password), password_hash or DUMMY_HASH)
     return matches and password_hash is not None
 
 
-def _normal(password: str) -> str:
-    """Let a password be the same from every keyboard: NIST SP 800-63B, section 3.1.1.2."""
+def _normalize(password: str) -> str:
+    """Make equal what different keyboards send for the same characters: NIST SP 800-63B, section 3.1.1.2."""
     return unicodedata.normalize("NFKC", password)
 
 
 class TokenSigner:
-    """Signs tokens and reads them again, with one secret and for one issuer."""
+    """Signs tokens and verifies them, with one secret and for one issuer."""
 
     def __init__(self, secret: str, issuer: str) -> None:
         self._secret = secret
         self._issuer = issuer
 
-    def sign(self, purpose: Purpose, subject: UUID, token_id: UUID, lifetime: timedelta) -> str:
-        """Make a token that is believed for `lifetime`."""
+    def sign(self, token_type: TokenType, subject: UUID, token_id: UUID, lifetime: timedelta) -> str:
+        """Create a token that is valid for `lifetime`."""
         now = datetime.now(UTC)
-        claims = {
-            "iss": self._issuer,
-            "aud": purpose,
-            "iat": now,
-            "exp": now + lifetime,
-            "sub": str(subject),
-            "jti": str(token_id),
-        }
-        return jwt.encode(claims, self._secret, ALGORITHM)
+        claims = {"iss": self._issuer, "aud": token_type, "iat": now, "exp": now + lifetime}
+        return jwt.encode({**claims, "sub": str(subject), "jti": str(token_id)}, self._secret, ALGORITHM)
 
-    def read(self, purpose: Purpose, token: str) -> tuple[UUID, UUID]:
-        """Give the ids of whom or what the token is about, and of the token.
-
-        Raises:
-            InvalidTokenError: where any claim is missing or wrong.
-        """
+    def verify(self, token_type: TokenType, token: str) -> tuple[UUID, UUID]:
+        """Return the subject and the id of a token, or raise `InvalidTokenError`."""
         try:
-            claims: dict[str, Any] = jwt.decode(
+            claims = jwt.decode(
                 token,
                 self._secret,
                 algorithms=[ALGORITHM],
                 issuer=self._issuer,
-                audience=purpose,
+                audience=token_type,
                 leeway=LEEWAY,
                 options={"require": ["iss", "aud", "iat", "exp", "sub", "jti"]},
             )

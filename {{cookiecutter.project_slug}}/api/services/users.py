@@ -1,129 +1,107 @@
-"""Users: their e-mail addresses are unique, and nobody's password is their address."""
+"""Users: an e-mail address belongs to one user, and is not the password."""
 
-from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Protocol
 from uuid import UUID
 
-from sqlalchemy import Executable, Row, bindparam, delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import delete
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.models import Login, User
-from api.schemas.users import UserCreate, UserRead, UserUpdate
-from api.services.errors import ConflictError, InvalidError, NotFoundError
-from api.services.security import hash_password, in_turn, verify_password
+from api.models import RefreshSession, User
+from api.schemas.users import UserCreate, UserUpdate
+from api.services.constraints import translate_violations
+from api.services.errors import ConflictError, InvalidError, UnauthenticatedError
+from api.services.security import hash_in_thread, hash_password, verify_password
 
 
-class UserNotFoundError(NotFoundError):
-    """There is no such user, or no longer."""
+class UserNotFoundError(UnauthenticatedError):
+    """The user that an access token was issued for does not exist any more."""
 
-    code = "user-not-found"
-    title = "No such user"
+    code, title = "user-not-found", "No such user"
+
+    def __init__(self) -> None:
+        super().__init__("The user of the access token does not exist.")
 
 
 class EmailTakenError(ConflictError):
-    """Another user has the address."""
+    """Another user has the e-mail address."""
 
-    code = "email-taken"
-    title = "The e-mail address is taken"
+    code, title = "email-taken", "The e-mail address is taken"
+
+    def __init__(self) -> None:
+        super().__init__("Another user has this e-mail address.")
 
 
 class PasswordIsEmailError(InvalidError):
-    """The password is what everybody would try first."""
+    """The password is the e-mail address, which is easy to guess."""
 
-    code = "password-is-email"
-    title = "The password is the e-mail address"
+    code, title = "password-is-email", "The password is the e-mail address"
 
     def __init__(self) -> None:
         super().__init__("Choose a password that is not the e-mail address.")
 
 
-UnitOfWork = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
-"""Opens a connection, and commits what was written on it when it is left."""
+class SessionFactory(Protocol):
+    """The type of `Database.session`."""
 
-_COLUMNS = (User.id, User.email)
-_ONE = select(*_COLUMNS, User.password_hash).where(User.id == bindparam("user_id"))
-_INSERT = insert(User).returning(*_COLUMNS)
+    def __call__(self, *, readonly: bool = False) -> AbstractAsyncContextManager[AsyncSession]:
+        """Open a session that is committed at the end."""
 
 
 class UserService:
-    """The rules of users. No connection is held while a password is hashed."""
+    """The business logic of users; its own sessions hold no connection while a password is hashed."""
 
-    def __init__(self, unit_of_work: UnitOfWork) -> None:
-        self._unit_of_work = unit_of_work
+    def __init__(self, open_session: SessionFactory) -> None:
+        self._open_session = open_session
 
-    async def register(self, body: UserCreate) -> UserRead:
-        """Add a user.
-
-        Raises:
-            PasswordIsEmailError: where the password is the address.
-            EmailTakenError: where another user has the address.
-        """
+    async def register(self, body: UserCreate) -> User:
+        """Add a user, or raise `PasswordIsEmailError` or `EmailTakenError`."""
         _refuse_email(body.password, body.email)
-        user = {"email": body.email, "password_hash": await in_turn(hash_password, body.password)}
-        async with self._unit_of_work() as connection:
-            return UserRead.model_validate(await _save(connection, _INSERT, user))
+        user = User(email=body.email, password_hash=await hash_in_thread(hash_password, body.password))
+        async with self._open_session() as session:
+            session.add(user)
+            await _flush(session)
+        return user
 
-    async def get(self, user_id: UUID) -> UserRead:
-        """Read a user.
+    async def get(self, user_id: UUID) -> User:
+        """Return a user, or raise `UserNotFoundError`."""
+        async with self._open_session(readonly=True) as session:
+            return await _get(session, user_id)
 
-        Raises:
-            UserNotFoundError: where there is none.
-        """
-        async with self._unit_of_work() as connection:
-            return UserRead.model_validate(await _find(connection, user_id))
-
-    async def update(self, user_id: UUID, body: UserUpdate) -> UserRead:
-        """Change what the body names; a new password ends all logins.
-
-        Raises:
-            UserNotFoundError: where there is none.
-            PasswordIsEmailError: where the password is the address.
-            EmailTakenError: where another user has the address.
-        """
+    async def update(self, user_id: UUID, body: UserUpdate) -> User:
+        """Change the fields in `body`, or raise one of the errors above; a new password ends all sessions of the user."""
+        user = await self.get(user_id)
         changes = body.model_dump()
-        password = changes.pop("password", None)
-        async with self._unit_of_work() as connection:
-            user = await _find(connection, user_id)
-        email = changes.get("email", user.email)
-        if password:
+        email, password = changes.get("email", user.email), changes.pop("password", None)
+        if password is not None:
             _refuse_email(password, email)
-            changes["password_hash"] = await in_turn(hash_password, password)
-        elif not changes:
-            return UserRead.model_validate(user)
-        elif await in_turn(verify_password, email, user.password_hash):
+            changes["password_hash"] = await hash_in_thread(hash_password, password)
+        elif email != user.email and await hash_in_thread(verify_password, email, user.password_hash):
             raise PasswordIsEmailError
-        same = update(User).where(
-            User.id == user_id, User.email == user.email, User.password_hash == user.password_hash
-        )
-        async with self._unit_of_work() as connection:
-            # It waits for a login that is just beginning, so that it ends too.
-            saved = await _save(connection, same.returning(*_COLUMNS), changes)
-            if saved is not None:
-                if password:
-                    await connection.execute(delete(Login).where(Login.user_id == user_id))
-                return UserRead.model_validate(saved)
-        return await self.update(user_id, body)  # what was compared has changed meanwhile
+        async with self._open_session() as session:
+            # The lock waits for a login that has just begun, so that its session ends too.
+            current = await _get(session, user_id, for_update=True)
+            if (current.email, current.password_hash) == (user.email, user.password_hash):
+                for field, value in changes.items():
+                    setattr(current, field, value)
+                await _flush(session)
+                if password is not None:
+                    await session.execute(delete(RefreshSession).where(RefreshSession.user_id == user_id))
+                return current
+        return await self.update(user_id, body)  # another request has changed what was checked
 
 
-async def _find(connection: AsyncConnection, user_id: UUID) -> Row[*tuple[Any, ...]]:
-    user = (await connection.execute(_ONE, {"user_id": user_id})).one_or_none()
+async def _get(session: AsyncSession, user_id: UUID, *, for_update: bool = False) -> User:
+    user = await session.get(User, user_id, with_for_update=for_update or None)
     if user is None:
-        message = f"There is no user {user_id}."
-        raise UserNotFoundError(message)
+        raise UserNotFoundError
     return user
 
 
-async def _save(
-    connection: AsyncConnection, statement: Executable, values: dict[str, Any]
-) -> Row[*tuple[Any, ...]] | None:
-    """Let the database judge the address, the only rule that is not checked before."""
-    try:
-        return (await connection.execute(statement, values)).one_or_none()
-    except IntegrityError as error:
-        message = "Another user has this e-mail address."
-        raise EmailTakenError(message) from error
+async def _flush(session: AsyncSession) -> None:
+    """Write the changes; the database checks what is unique, so that concurrent requests can't violate it."""
+    with translate_violations({"uq_users_email": EmailTakenError()}):
+        await session.flush()
 
 
 def _refuse_email(password: str, email: str) -> None:

@@ -1,4 +1,4 @@
-"""The first tables."""
+"""Create the first tables."""
 
 from collections.abc import Sequence
 
@@ -22,25 +22,27 @@ def upgrade() -> None:
         sa.UniqueConstraint("email", name=op.f("uq_users_email")),
     )
     op.create_table(
-        "logins",
+        "refresh_sessions",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("user_id", sa.Uuid(), nullable=False),
         sa.Column("token_id", sa.Uuid(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_logins_user_id_users"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_logins")),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_refresh_sessions_user_id_users"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_refresh_sessions")),
     )
     for column in ("expires_at", "user_id"):
-        op.create_index(op.f(f"ix_logins_{column}"), "logins", [column])
+        op.create_index(op.f(f"ix_refresh_sessions_{column}"), "refresh_sessions", [column])
     op.create_table(
         "login_attempts",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("email", sa.String(length=254), nullable=False),
         sa.Column("address", sa.String(length=45), nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("attempted_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_login_attempts")),
     )
-    for column in ("address", "at", "email"):
+    for column in ("address", "attempted_at", "email"):
         op.create_index(op.f(f"ix_login_attempts_{column}"), "login_attempts", [column])
     # end: auth
     # option: example
@@ -61,6 +63,7 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "owner_id",  # option: auth
             "name",
+            name=op.f("uq_budgets_name"),
         ),
     )
     op.create_table(
@@ -91,6 +94,6 @@ def downgrade() -> None:
     # end: example
     # option: auth
     op.drop_table("login_attempts")
-    op.drop_table("logins")
+    op.drop_table("refresh_sessions")
     op.drop_table("users")
     # end: auth

@@ -1,4 +1,4 @@
-"""Logins at the moments that HTTP can't choose."""
+"""Logins that overlap with other changes, without HTTP."""
 
 import asyncio
 from asyncio import Task
@@ -10,13 +10,13 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import insert, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from api.dependencies.database import Database
 from api.models import LoginAttempt, User
 from api.schemas.users import UserUpdate
-from api.services.auth import ATTEMPTS_PER_ACCOUNT, WINDOW, AuthService, TooManyLoginsError, WrongCredentialsError
+from api.services.auth import ATTEMPTS_PER_ACCOUNT, WINDOW, AuthService, InvalidCredentialsError, TooManyLoginsError
 from api.services.security import InvalidTokenError, TokenSigner, hash_password, verify_password
 from api.services.users import UserService
 
@@ -27,50 +27,52 @@ U = TypeVar("U")
 
 EMAIL = "ada@example.com"
 PASSWORD = "a password of a few words"
-SIGNER = TokenSigner("no less than 32 characters, as asked", issuer="us")
+SIGNER = TokenSigner("a secret of at least 32 characters", issuer="API")
 
 
 @pytest.fixture
 async def ada(database: Database) -> Database:
     """A database in which Ada has a password."""
-    async with database.writing() as connection:
-        await connection.execute(update(User).values(password_hash=hash_password(PASSWORD)))
+    async with database.session() as session:
+        await session.execute(update(User).values(password_hash=hash_password(PASSWORD)))
     return database
 
 
-class Pausing:
-    """Units of work of which one waits before its commit."""
+class PausingSessions:
+    """Opens sessions, one of which waits before its commit."""
 
     def __init__(self, database: Database, number: int) -> None:
         self._database = database
         self._number = number
-        self.waits, self.go_on = asyncio.Event(), asyncio.Event()
+        self.waiting, self.resumed = asyncio.Event(), asyncio.Event()
 
     @asynccontextmanager
-    async def __call__(self) -> AsyncIterator[AsyncConnection]:
+    async def __call__(self, *, readonly: bool = False) -> AsyncIterator[AsyncSession]:
         """Open the next one."""
         self._number -= 1
-        async with self._database.writing() as connection:
-            yield connection
+        async with self._database.session(readonly=readonly) as session:
+            yield session
             if self._number == 0:
-                self.waits.set()
-                await self.go_on.wait()
+                self.waiting.set()
+                await self.resumed.wait()
 
 
-async def meet(pausing: Pausing, first: Coroutine[Any, Any, T], second: Coroutine[Any, Any, U]) -> tuple[T, Task[U]]:
-    """Begin with the second while the first waits, and let both end."""
+async def meet(
+    pausing: PausingSessions, first: Coroutine[Any, Any, T], second: Coroutine[Any, Any, U]
+) -> tuple[T, Task[U]]:
+    """Start the second while the first waits before its commit, then let both end."""
     started = asyncio.create_task(first)
-    await pausing.waits.wait()
+    await pausing.waiting.wait()
     met = asyncio.create_task(second)
     assert await asyncio.wait({met}, timeout=0.1) == (set(), {met})
-    pausing.go_on.set()
+    pausing.resumed.set()
     result = await started
     await asyncio.wait({met})
     return result, met
 
 
-async def test_a_theft_that_shows_during_a_refresh_ends_the_login(ada: Database) -> None:
-    auth, pausing = AuthService(ada.writing, SIGNER), Pausing(ada, 1)
+async def test_a_stolen_token_that_is_used_during_a_refresh_ends_the_session(ada: Database) -> None:
+    auth, pausing = AuthService(ada.session, SIGNER), PausingSessions(ada, 1)
     stolen = await auth.login(EMAIL, PASSWORD, "")
     second = await auth.refresh(stolen.refresh_token)
     refresh = AuthService(pausing, SIGNER).refresh(second.refresh_token)
@@ -81,18 +83,18 @@ async def test_a_theft_that_shows_during_a_refresh_ends_the_login(ada: Database)
 
 
 async def change_password(database: Database) -> None:
-    await UserService(database.writing).update(UUID(int=1), UserUpdate(password=f"another {PASSWORD}"))
+    await UserService(database.session).update(UUID(int=1), UserUpdate(password=f"another {PASSWORD}"))
 
 
-async def test_a_new_password_ends_a_login_that_just_begins(ada: Database) -> None:
-    pausing = Pausing(ada, 4)
+async def test_a_new_password_ends_the_session_of_a_concurrent_login(ada: Database) -> None:
+    pausing = PausingSessions(ada, 4)
     login = AuthService(pausing, SIGNER).login(EMAIL, PASSWORD, "")
     tokens, _ = await meet(pausing, login, change_password(ada))
     with pytest.raises(InvalidTokenError):
-        await AuthService(ada.writing, SIGNER).refresh(tokens.refresh_token)
+        await AuthService(ada.session, SIGNER).refresh(tokens.refresh_token)
 
 
-async def test_no_login_begins_with_a_password_that_just_changed(
+async def test_a_login_with_a_password_that_changes_meanwhile_is_refused(
     ada: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def verify(password: str, password_hash: str | None) -> bool:
@@ -101,16 +103,16 @@ async def test_no_login_begins_with_a_password_that_just_changed(
 
     loop = asyncio.get_running_loop()
     monkeypatch.setattr("api.services.auth.verify_password", verify)
-    with pytest.raises(WrongCredentialsError):
-        await AuthService(ada.writing, SIGNER).login(EMAIL, PASSWORD, "")
+    with pytest.raises(InvalidCredentialsError):
+        await AuthService(ada.session, SIGNER).login(EMAIL, PASSWORD, "")
 
 
-async def test_who_has_to_wait_is_told_when_the_oldest_attempt_is_forgotten(ada: Database) -> None:
+async def test_the_time_to_wait_ends_when_the_oldest_attempt_leaves_the_window(ada: Database) -> None:
     now = datetime.now(UTC)
-    moments = [now - WINDOW + timedelta(seconds=10), *[now] * (ATTEMPTS_PER_ACCOUNT - 1)]
-    attempts = [{"id": uuid7(), "email": EMAIL, "address": "", "at": moment} for moment in moments]
-    async with ada.writing() as connection:
-        await connection.execute(insert(LoginAttempt), attempts)
+    times = [now - WINDOW + timedelta(seconds=10), *[now] * (ATTEMPTS_PER_ACCOUNT - 1)]
+    attempts = [{"id": uuid7(), "email": EMAIL, "address": "", "attempted_at": time} for time in times]
+    async with ada.session() as session:
+        await session.execute(insert(LoginAttempt), attempts)
     with pytest.raises(TooManyLoginsError) as refusal:
-        await AuthService(ada.writing, SIGNER).login(EMAIL, PASSWORD, "")
-    assert 5 < refusal.value.retry_after <= 10
+        await AuthService(ada.session, SIGNER).login(EMAIL, PASSWORD, "")
+    assert refusal.value.retry_after in range(6, 11)

@@ -9,18 +9,18 @@ import pytest
 
 from api.services.security import (
     ALGORITHM,
-    HASH_OF_NOBODY,
+    DUMMY_HASH,
     HASHER,
     LEEWAY,
     InvalidTokenError,
-    Purpose,
     TokenSigner,
+    TokenType,
     hash_password,
     verify_password,
 )
 
-SECRET = "no less than 32 characters, as asked"
-SIGNER = TokenSigner(SECRET, issuer="us")
+SECRET = "a secret of at least 32 characters"
+SIGNER = TokenSigner(SECRET, issuer="API")
 USER, TOKEN = UUID(int=1), UUID(int=2)
 HOUR = timedelta(hours=1)
 
@@ -29,7 +29,7 @@ def forged(secret: str = SECRET, algorithm: str = ALGORITHM, **changes: object) 
     """Sign claims that differ from good ones; `None` leaves a claim out."""
     now = datetime.now(UTC)
     good: dict[str, Any] = {
-        "iss": "us",
+        "iss": "API",
         "aud": "access",
         "iat": now,
         "exp": now + HOUR,
@@ -40,7 +40,7 @@ def forged(secret: str = SECRET, algorithm: str = ALGORITHM, **changes: object) 
     return jwt.encode(claims, secret, algorithm)
 
 
-def test_a_password_is_kept_as_a_salted_argon2id_hash() -> None:
+def test_a_password_is_stored_as_a_salted_argon2id_hash() -> None:
     hashes = {hash_password("a password of a few words") for _ in range(2)}
     assert len(hashes) == 2
     assert all(each.startswith("$argon2id$") for each in hashes)
@@ -52,33 +52,33 @@ def test_guessing_a_password_is_costly() -> None:
     assert HASHER.hash("a password of a few words").startswith("$argon2id$v=19$m=65536,t=3,p=4$")
 
 
-def test_nobody_is_as_costly_to_guess_as_anybody() -> None:
-    assert not HASHER.current_hasher.check_needs_rehash(HASH_OF_NOBODY)
+def test_an_unknown_user_takes_as_long_as_a_known_one() -> None:
+    assert not HASHER.current_hasher.check_needs_rehash(DUMMY_HASH)
 
 
-def test_nobody_has_no_password() -> None:
-    assert not verify_password("nobody has this password", None)
+def test_without_a_hash_no_password_matches() -> None:
+    assert not verify_password("any password", None)
 
 
 def test_a_password_is_the_same_from_every_keyboard() -> None:
     assert verify_password("Ångström Ångström", hash_password("A\u030angstro\u0308m \u212bngstr\u00f6m"))
 
 
-def test_a_token_tells_whose_it_is() -> None:
-    assert SIGNER.read(Purpose.ACCESS, SIGNER.sign(Purpose.ACCESS, USER, TOKEN, HOUR)) == (USER, TOKEN)
-    assert SIGNER.read(Purpose.ACCESS, forged()) == (USER, TOKEN)
+def test_a_token_has_its_subject_and_its_id() -> None:
+    assert SIGNER.verify(TokenType.ACCESS, SIGNER.sign(TokenType.ACCESS, USER, TOKEN, HOUR)) == (USER, TOKEN)
+    assert SIGNER.verify(TokenType.ACCESS, forged()) == (USER, TOKEN)
 
 
-def test_clocks_may_differ_a_little() -> None:
+def test_the_clocks_of_two_machines_may_differ_by_the_leeway() -> None:
     just_over = datetime.now(UTC) - LEEWAY / 2
-    assert SIGNER.read(Purpose.ACCESS, forged(exp=just_over)) == (USER, TOKEN)
+    assert SIGNER.verify(TokenType.ACCESS, forged(exp=just_over)) == (USER, TOKEN)
 
 
 @pytest.mark.parametrize(
     "changes",
     [
         *({claim: None} for claim in ("iss", "aud", "iat", "exp", "sub", "jti")),
-        {"iss": "them"},
+        {"iss": "another"},
         {"aud": "refresh"},
         {"exp": datetime.now(UTC) - HOUR},
         {"iat": datetime.now(UTC) + HOUR},
@@ -91,4 +91,4 @@ def test_clocks_may_differ_a_little() -> None:
 )
 def test_a_token_with_anything_wrong_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(InvalidTokenError):
-        SIGNER.read(Purpose.ACCESS, forged(**changes))
+        SIGNER.verify(TokenType.ACCESS, forged(**changes))

@@ -1,4 +1,4 @@
-"""What browsers are told about every answer."""
+"""Security headers of responses."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -8,22 +8,22 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-"""After https://cheatsheetseries.owasp.org/cheatsheets/REST_Security_Cheat_Sheet.html: it is data, not a page."""
+"""For an API without pages: https://cheatsheetseries.owasp.org/cheatsheets/REST_Security_Cheat_Sheet.html."""
 
-ONLY_HTTPS = {"Strict-Transport-Security": "max-age=31536000"}
-"""For a year: RFC 6797; browsers heed it only where it came over HTTPS."""
+HTTPS_ONLY = {"Strict-Transport-Security": "max-age=31536000"}
+"""One year, in seconds: RFC 6797. Browsers ignore it in responses over plain HTTP."""
 
 
-class SecurityHeaders:
-    """Add those headers that an answer does not set itself."""
+class SecurityHeadersMiddleware:
+    """Add the headers that a response does not set itself."""
 
-    def __init__(self, app: ASGIApp, *, only_https: bool) -> None:
+    def __init__(self, app: ASGIApp, *, https_only: bool) -> None:
         self.app = app
-        headers = HEADERS | ONLY_HTTPS if only_https else HEADERS
+        headers = HEADERS | HTTPS_ONLY if https_only else HEADERS
         self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

@@ -1,0 +1,57 @@
+"""One log line for each request."""
+
+import logging
+from http import HTTPStatus
+from time import perf_counter
+from urllib.parse import quote
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.dependencies.health import HEALTH_ROUTES
+
+logger = logging.getLogger("api.access")
+
+
+class AccessLogMiddleware:
+    """Log method, route, path, status, duration in milliseconds and client address of every response.
+
+    Successful health checks are logged at DEBUG. Query strings are not logged: they may hold secrets.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request and log it, also when it raises."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        started = perf_counter()
+        status = 500
+
+        async def send_and_note_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_and_note_status)
+        finally:
+            is_routine = scope["path"] in HEALTH_ROUTES and status < HTTPStatus.BAD_REQUEST
+            level = logging.DEBUG if is_routine else logging.INFO
+            if logger.isEnabledFor(level):
+                path = quote(scope["path"])
+                route = scope["route"].path if "route" in scope else None
+                duration = round((perf_counter() - started) * 1000, 1)
+                fields = {
+                    "method": scope["method"],
+                    "path": path,
+                    "route": route,
+                    "status": status,
+                    "duration_ms": duration,
+                    "client": scope["client"][0] if scope.get("client") else None,
+                }
+                arguments = (scope["method"], route or path, status, duration)
+                logger.log(level, "%s %s %s in %s ms", *arguments, extra={"fields": fields})
