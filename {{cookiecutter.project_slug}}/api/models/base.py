@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import ClassVar
 
-from sqlalchemy import BigInteger, DateTime, Dialect, MetaData
+from sqlalchemy import BigInteger, DateTime, Dialect, MetaData, PrimaryKeyConstraint, UniqueConstraint
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
@@ -57,3 +58,21 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map: ClassVar = {Decimal: MoneyColumn, datetime: UtcDateTime}
+
+
+def violated_constraint(error: IntegrityError) -> str:
+    """Return the name of the violated constraint or unique index.
+
+    PostgreSQL reports all names but that of NOT NULL, which is "" here. SQLite reports the names of CHECK constraints and
+    of indexes on expressions, and the columns of others, whose name is looked up in the models.
+    """
+    name: str | None = getattr(error.driver_exception, "constraint_name", None)  # asyncpg's
+    kind, _, subject = str(error.orig).partition(" constraint failed: ")
+    if name or kind != "UNIQUE":
+        return name or subject or ("FOREIGN KEY" if kind.startswith("FOREIGN KEY") else "")
+    table = Base.metadata.tables.get(subject.partition(".")[0])
+    if table is None:
+        return subject.removeprefix("index ").strip("'")
+    keys = [rule for rule in table.constraints if isinstance(rule, PrimaryKeyConstraint | UniqueConstraint)]
+    columns = {(str(rule.name), *sorted(map(str, rule.columns))) for rule in (*keys, *table.indexes)}
+    return next((name for name, *names in columns if names == sorted(subject.split(", "))), "")

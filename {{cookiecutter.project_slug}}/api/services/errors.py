@@ -1,6 +1,12 @@
 """The errors of services, one class for each kind; each entity's own errors are defined beside its service."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import ClassVar
+
+from sqlalchemy.exc import IntegrityError
+
+from api.models.base import violated_constraint
 
 
 class ServiceError(Exception):
@@ -62,3 +68,20 @@ class StoppingError(UnavailableError):
     """The server is about to stop."""
 
     code, title = "stopping", "The server is stopping"
+
+
+@contextmanager
+def translate_violations(errors: Mapping[str, ServiceError]) -> Iterator[None]:
+    """Raise the error that `errors` has for the name of a violated constraint; any other `IntegrityError` is raised on.
+
+    SQLite does not name a foreign key: it is taken for the one in `errors`, whose name begins with `fk_`.
+    """
+    try:
+        yield
+    except IntegrityError as error:
+        name = violated_constraint(error)
+        if name == "FOREIGN KEY":
+            name = next((key for key in errors if key.startswith("fk_")), name)
+        if name not in errors:
+            raise
+        raise errors[name] from error

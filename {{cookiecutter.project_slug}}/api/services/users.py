@@ -9,8 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.models import RefreshSession, User
 from api.schemas.users import UserCreate, UserUpdate
-from api.services.constraints import translate_violations
-from api.services.errors import ConflictError, InvalidError, UnauthenticatedError
+from api.services.errors import ConflictError, InvalidError, UnauthenticatedError, translate_violations
 from api.services.security import hash_in_thread, hash_password, verify_password
 
 

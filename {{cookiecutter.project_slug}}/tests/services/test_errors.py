@@ -19,9 +19,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.dependencies.database import Database
-from api.models import Base
-from api.services.constraints import translate_violations, violated_constraint
-from api.services.errors import ConflictError
+from api.models.base import Base, violated_constraint
+from api.services.errors import ConflictError, translate_violations
 
 pytestmark = pytest.mark.anyio
 
