@@ -61,18 +61,20 @@ class Base(DeclarativeBase):
 
 
 def violated_constraint(error: IntegrityError) -> str:
-    """Return the name of the violated constraint or unique index.
+    """Return the name of the violated constraint or unique index; that of NOT NULL is "".
 
-    PostgreSQL reports all names but that of NOT NULL, which is "" here. SQLite reports the names of CHECK constraints and
-    of indexes on expressions, and the columns of others, whose name is looked up in the models.
+    SQLite reports the names of CHECK constraints and of indexes on expressions, of a foreign key no more than that, and
+    the columns of others, whose name is looked up in the models.
     """
     name: str | None = getattr(error.driver_exception, "constraint_name", None)  # asyncpg's
-    kind, _, subject = str(error.orig).partition(" constraint failed: ")
+    kind, _, subject = str(error.orig).partition(" constraint failed")
+    subject = subject.removeprefix(": ")
     if name or kind != "UNIQUE":
-        return name or subject or ("FOREIGN KEY" if kind.startswith("FOREIGN KEY") else "")
+        return name or {"CHECK": subject, "FOREIGN KEY": kind}.get(kind, "")
     table = Base.metadata.tables.get(subject.partition(".")[0])
     if table is None:
         return subject.removeprefix("index ").strip("'")
-    keys = [rule for rule in table.constraints if isinstance(rule, PrimaryKeyConstraint | UniqueConstraint)]
-    columns = {(str(rule.name), *sorted(map(str, rule.columns))) for rule in (*keys, *table.indexes)}
-    return next((name for name, *names in columns if names == sorted(subject.split(", "))), "")
+    unique = [rule for rule in table.constraints if isinstance(rule, PrimaryKeyConstraint | UniqueConstraint)]
+    names = {frozenset(map(str, rule.columns)): str(rule.name) for rule in unique}
+    names |= {frozenset(map(str, index.columns)): str(index.name) for index in table.indexes if index.unique}
+    return names.get(frozenset(subject.split(", ")), "")

@@ -10,7 +10,7 @@ from api.models.base import violated_constraint
 
 
 class ServiceError(Exception):
-    """A request that can't be fulfilled; `code` is for programs, `title` and `detail` are for people.
+    """A request that can't be fulfilled; `code` is for programs, `title` and `detail`, by default the title, for people.
 
     `retry_after` is the number of seconds after which the client may repeat the request.
     """
@@ -19,9 +19,9 @@ class ServiceError(Exception):
     title: ClassVar[str]
     retry_after: int | None = None
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
+    def __init__(self, detail: str | None = None) -> None:
+        self.detail = detail or f"{self.title}."
+        super().__init__(self.detail)
 
 
 class NotFoundError(ServiceError):
