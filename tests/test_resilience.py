@@ -144,7 +144,10 @@ def test_the_server_stops_in_time_while_the_database_is_silent(server: Server, o
     assert {response.status for response in at_once([read] * 40)} == {200}
     freeze(own_postgresql)
     server.process.terminate()
-    assert server.process.wait(10) == 0
+    try:
+        assert server.process.wait(10) == 0
+    finally:
+        thaw(own_postgresql)
 
 
 def test_statements_of_clients_that_left_end_in_time(

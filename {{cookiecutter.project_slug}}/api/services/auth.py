@@ -29,10 +29,7 @@ ATTEMPTS_PER_ADDRESS = 100
 class InvalidCredentialsError(UnauthenticatedError):
     """The e-mail address or the password is wrong; the response does not reveal which."""
 
-    code, title = "invalid-credentials", "Wrong e-mail address or password"
-
-    def __init__(self) -> None:
-        super().__init__("The e-mail address or the password is wrong.")
+    code, title = "invalid-credentials", "The e-mail address or the password is wrong"
 
 
 class TooManyLoginsError(TooManyAttemptsError):

@@ -11,8 +11,7 @@ from uuid_utils.compat import uuid7
 from api.models import Base, Budget
 from api.schemas.budgets import BudgetCreate, BudgetUpdate
 from api.schemas.pagination import PageRequest
-from api.services.constraints import translate_violations
-from api.services.errors import ConflictError, NotFoundError, ServiceError
+from api.services.errors import ConflictError, NotFoundError, ServiceError, translate_violations
 from api.services.pagination import PagedQuery, PageOf
 from api.services.users import UserNotFoundError  # option: auth
 

@@ -9,18 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.models import RefreshSession, User
 from api.schemas.users import UserCreate, UserUpdate
-from api.services.constraints import translate_violations
-from api.services.errors import ConflictError, InvalidError, UnauthenticatedError
+from api.services.errors import ConflictError, InvalidError, UnauthenticatedError, translate_violations
 from api.services.security import hash_in_thread, hash_password, verify_password
 
 
 class UserNotFoundError(UnauthenticatedError):
     """The user that an access token was issued for does not exist any more."""
 
-    code, title = "user-not-found", "No such user"
-
-    def __init__(self) -> None:
-        super().__init__("The user of the access token does not exist.")
+    code, title = "user-not-found", "The user of the access token does not exist"
 
 
 class EmailTakenError(ConflictError):
@@ -28,17 +24,11 @@ class EmailTakenError(ConflictError):
 
     code, title = "email-taken", "The e-mail address is taken"
 
-    def __init__(self) -> None:
-        super().__init__("Another user has this e-mail address.")
-
 
 class PasswordIsEmailError(InvalidError):
     """The password is the e-mail address, which is easy to guess."""
 
     code, title = "password-is-email", "The password is the e-mail address"
-
-    def __init__(self) -> None:
-        super().__init__("Choose a password that is not the e-mail address.")
 
 
 class SessionFactory(Protocol):
