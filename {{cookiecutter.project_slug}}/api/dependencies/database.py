@@ -31,8 +31,10 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 TIMEOUT_CODES = frozenset({"57014", "SQLITE_BUSY", "SQLITE_INTERRUPT"})
 OUTAGE_CODES: tuple[str, ...] = ("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY")
 OUTAGE_CODES += ("08", "25006", "40", "53", "55P03", "57", "58")  # option: database=postgresql
-"""How the codes of outages begin: https://www.sqlite.org/rescode.html and
-https://www.postgresql.org/docs/current/errcodes-appendix.html. Any other error is a mistake in a statement or its data.
+# https://www.postgresql.org/docs/current/errcodes-appendix.html  # option: database=postgresql
+"""How the codes of outages begin: https://www.sqlite.org/rescode.html.
+
+Any other error is a mistake in a statement or its data.
 """
 
 NO_CONNECTION = "The database accepts no connection."
@@ -167,7 +169,7 @@ class Database:
         """Open a session, which is committed at the end, or rolled back if an exception is raised.
 
         With `readonly` there is no transaction: each statement reads what is committed when it starts. Rows can't be
-        streamed then, since a cursor of PostgreSQL lives in a transaction. A wait that is too long, or fails, raises
+        streamed then, since a cursor on the server lives in a transaction. A wait that is too long, or fails, raises
         `DatabaseUnavailableError`.
         """
         limiter = self._connection_limiter if readonly else self._write_limiter

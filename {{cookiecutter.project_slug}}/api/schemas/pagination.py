@@ -9,7 +9,7 @@ from api.schemas.base import ResponseBody
 Item = TypeVar("Item")
 
 MAX_OFFSET = 2**63 - 1
-"""SQLite and PostgreSQL have offsets of 64 bits."""
+"""Databases have offsets of 64 bits."""
 
 
 class PageRequest(BaseModel):
