@@ -54,11 +54,11 @@ async def table(database: Database) -> AsyncIterator[Table]:
     Index("ix_unique", table.c.d, table.c.a, unique=True)
     Index("ix_expression", func.lower(table.c.d), unique=True)
     Index("ix_not_unique", table.c.a)
-    async with database.engine.prepare() as connection:
+    async with database.engine.begin() as connection:
         await connection.run_sync(table.create)
         await connection.execute(insert(table).values(ROW))
     yield table
-    async with database.engine.prepare() as connection:
+    async with database.engine.begin() as connection:
         await connection.run_sync(table.drop)
     Base.metadata.remove(table)
 
