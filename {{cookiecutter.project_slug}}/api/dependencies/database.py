@@ -1,6 +1,7 @@
 """The database: an engine, time limits on all waits for it, and one session for each request."""
 
 import asyncio
+import re  # option: database=postgresql
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from math import inf
@@ -35,6 +36,9 @@ OUTAGE_CODES += ("08", "25006", "40", "53", "55P03", "57", "58")  # option: data
 
 https://www.sqlite.org/rescode.html and https://www.postgresql.org/docs/current/errcodes-appendix.html list the codes.
 """
+
+ROW_VALUES = re.compile(r'(?s)(\nDETAIL:|: "|(?<=query argument )).*')  # option: database=postgresql
+"""What is removed from messages of PostgreSQL and its driver, since errors are logged."""  # option: database=postgresql
 
 NO_CONNECTION = "The database accepts no connection."
 
@@ -207,11 +211,10 @@ class Database:
             reason = f"The database failed to {task}." if context.connection else NO_CONNECTION
             return DatabaseUnavailableError(reason)
         # option: database=postgresql
-        # Errors are logged, and PostgreSQL's details have values of rows.
-        for each in (error, context.sqlalchemy_exception):
-            if each and each.args:
-                each.args = (str(each.args[0]).partition("\nDETAIL:")[0], *each.args[1:])
         cause = error.__cause__
+        for each in (error, cause, context.sqlalchemy_exception):
+            if each and each.args:
+                each.args = (ROW_VALUES.sub("", str(each.args[0])), *each.args[1:])
         if cause and hasattr(cause, "detail"):
             cause.detail = None
         # end: database=postgresql
