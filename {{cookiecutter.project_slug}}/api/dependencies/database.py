@@ -1,6 +1,7 @@
 """The database: an engine, a time limit on each wait for it, and one session for each request."""
 
 import asyncio
+import re  # option: database=postgresql
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from math import inf
@@ -36,6 +37,8 @@ OUTAGE_CODES += ("08", "25006", "40", "53", "55P03", "57", "58")  # option: data
 
 Any other error is a mistake in a statement or its data.
 """
+
+ROW_VALUES = re.compile(r'(?s)(\nDETAIL:|: "|(?<=query argument )).*')  # option: database=postgresql
 
 NO_CONNECTION = "The database accepts no connection."
 # option: database=postgresql
@@ -132,12 +135,13 @@ def _configure_postgresql(engine: AsyncEngine, timeout: float | None) -> None:
 
 
 def _remove_details(context: ExceptionContext) -> None:
-    """Remove the details of PostgreSQL's errors, which are logged, since they have values of rows."""
-    cause = context.original_exception.__cause__
+    """Remove values of rows from the errors of PostgreSQL and its driver, which are logged."""
+    error, cause = context.original_exception, context.original_exception.__cause__
+    for each in filter(None, (error, cause, context.sqlalchemy_exception)):
+        if each.args:
+            each.args = (ROW_VALUES.sub("", str(each.args[0])), *each.args[1:])
     if cause and hasattr(cause, "detail"):
         cause.detail = None
-    for error in filter(None, (context.original_exception, context.sqlalchemy_exception)):
-        error.args = tuple(str(argument).partition("\nDETAIL:")[0] for argument in error.args)
 
 
 # end: database=postgresql
