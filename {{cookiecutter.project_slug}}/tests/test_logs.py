@@ -11,7 +11,6 @@ from unittest.mock import AsyncMock
 import pytest
 from fastapi import APIRouter, BackgroundTasks, Depends
 from fastapi.testclient import TestClient
-from pydantic import BaseModel
 from sqlalchemy import literal, select
 
 from api.dependencies.database import SessionDep
