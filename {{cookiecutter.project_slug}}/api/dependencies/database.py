@@ -38,7 +38,6 @@ https://www.sqlite.org/rescode.html and https://www.postgresql.org/docs/current/
 """
 
 ROW_VALUES = re.compile(r'(?s)(\nDETAIL:|: "|(?<=query argument )).*')  # option: database=postgresql
-"""What is removed from messages of PostgreSQL and its driver, since errors are logged."""  # option: database=postgresql
 
 NO_CONNECTION = "The database accepts no connection."
 
@@ -211,7 +210,7 @@ class Database:
             reason = f"The database failed to {task}." if context.connection else NO_CONNECTION
             return DatabaseUnavailableError(reason)
         # option: database=postgresql
-        cause = error.__cause__
+        cause = error.__cause__  # errors are logged, and their messages have values of rows
         for each in (error, cause, context.sqlalchemy_exception):
             if each and each.args:
                 each.args = (ROW_VALUES.sub("", str(each.args[0])), *each.args[1:])
