@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from operator import attrgetter
 from typing import TypedDict
 
 from fastapi import FastAPI
@@ -74,7 +73,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_url="/openapi.json" if settings.shows_docs else None,
         docs_url=None,
         redoc_url=None,
-        generate_unique_id_function=attrgetter("name"),
+        generate_unique_id_function=lambda route: route.name,
         telemetry=telemetry.config,  # option: telemetry
     )
     app.add_middleware(BodyLimitMiddleware)

@@ -31,13 +31,6 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 SCHEMAS = "#/components/schemas/{model}"
 
-EXAMPLE = {
-    "type": "about:blank",
-    "detail": "What is wrong with this request.",
-    "instance": "/path/of/the/request",
-    "request_id": "0198c2a1-7b3e-7c54-9f60-2d1e8a4b5c6d",
-}
-
 BODY_STATUSES = (400, 408, 413)
 """The statuses of requests whose body can't be read, is too slow or too large."""
 
@@ -76,9 +69,11 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` of a route that may respond with problems of these statuses."""
     documented: dict[int | str, dict[str, Any]] = {}
     for status in statuses:
-        example = {**EXAMPLE, "title": phrases[status], "status": status}
-        content = {"schema": {"$ref": SCHEMAS.format(model=Problem.__name__)}, "example": example}
-        documented[str(status)] = {"description": phrases[status], "content": {MEDIA_TYPE: content}}
+        title, request_id = phrases[status], "0198c2a1-7b3e-7c54-9f60-2d1e8a4b5c6d"
+        example = Problem(title=title, status=status, detail="The reason.", instance="/path", request_id=request_id)
+        schema = {"$ref": SCHEMAS.format(model=Problem.__name__)}
+        content = {MEDIA_TYPE: {"schema": schema, "example": example.model_dump(exclude_none=True)}}
+        documented[str(status)] = {"description": title, "content": content}
     return documented
 
 
@@ -116,10 +111,9 @@ async def on_http_exception(request: Request, error: HTTPException) -> Response:
         return Response(status_code=status, headers=headers)
     if status == HTTPStatus.METHOD_NOT_ALLOWED and (allowed := _allowed_methods(request)):
         headers["Allow"] = ", ".join(allowed)
-    detail: object = error.detail  # FastAPI's own class takes any value
-    if isinstance(detail, str):
-        return _respond(request, status, detail, headers)
-    return _respond(request, status, "The member `context` has the details.", headers, context=detail)
+    if isinstance(error.detail, str):  # that of FastAPI's own class can be any value
+        return _respond(request, status, error.detail, headers)
+    return _respond(request, status, "The member `context` has the details.", headers, context=error.detail)
 
 
 class ProblemMiddleware:

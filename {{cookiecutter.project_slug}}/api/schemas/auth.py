@@ -1,6 +1,6 @@
 """Request and response bodies of logins: OAuth 2.0, RFC 6749."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
@@ -13,7 +13,7 @@ class LoginForm(BaseModel):
 
     grant_type: Literal["password"] = Field(default="password", examples=["password"])
     username: Email
-    password: Annotated[str, Field(max_length=MAX_PASSWORD_LENGTH, examples=["correct horse battery"])]
+    password: str = Field(max_length=MAX_PASSWORD_LENGTH, examples=["correct horse battery"])
 
 
 class RefreshRequest(RequestBody):

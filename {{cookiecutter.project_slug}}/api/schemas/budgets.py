@@ -3,12 +3,12 @@
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import MISSING, Field, StringConstraints
+from pydantic import MISSING, Field
 
 from api.schemas.base import RequestBody, ResponseBody, SingleLineStr
 from api.schemas.money import Amount, Money
 
-BudgetName = Annotated[SingleLineStr, StringConstraints(max_length=80), Field(examples=["Household"])]
+BudgetName = Annotated[SingleLineStr, Field(max_length=80, examples=["Household"])]
 
 
 class BudgetCreate(RequestBody):

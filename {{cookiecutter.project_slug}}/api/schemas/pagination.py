@@ -13,10 +13,7 @@ MAX_OFFSET = 2**63 - 1
 
 
 class PageRequest(BaseModel):
-    """The page that a client requests: at most `limit` items, after the first `offset` ones.
-
-    A list can have other query parameters beside it, such as filters; unknown ones are ignored, as always in FastAPI.
-    """
+    """The page that a client requests: at most `limit` items, after `offset` ones. A route can have filters beside it."""
 
     limit: int = Field(default=20, ge=1, le=100)
     offset: int = Field(default=0, ge=0, le=MAX_OFFSET)

@@ -1,10 +1,9 @@
 """Request and response bodies of transactions."""
 
 from datetime import UTC, datetime
-from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from api.schemas.base import RequestBody, ResponseBody, SingleLineStr
 from api.schemas.datetimes import UtcDatetime
@@ -15,7 +14,7 @@ class TransactionCreate(RequestBody):
     """A new transaction; `occurred_at` is now by default."""
 
     amount: Amount
-    description: Annotated[SingleLineStr, StringConstraints(max_length=200), Field(examples=["Groceries"])]
+    description: SingleLineStr = Field(max_length=200, examples=["Groceries"])
     occurred_at: UtcDatetime = Field(default_factory=lambda: datetime.now(UTC))
 
 

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import MISSING, AfterValidator, EmailStr, Field, StringConstraints
+from pydantic import MISSING, AfterValidator, EmailStr, Field
 
 from api.schemas.base import RequestBody, ResponseBody
 
@@ -13,18 +13,9 @@ MAX_EMAIL_LENGTH = 254
 MAX_PASSWORD_LENGTH = 128
 """Characters."""
 
-Email = Annotated[
-    EmailStr,
-    AfterValidator(str.lower),
-    StringConstraints(max_length=MAX_EMAIL_LENGTH),
-    Field(examples=["ada@example.com"]),
-]
+Email = Annotated[EmailStr, AfterValidator(str.lower), Field(max_length=MAX_EMAIL_LENGTH, examples=["ada@example.com"])]
 
-Password = Annotated[
-    str,
-    StringConstraints(min_length=12, max_length=MAX_PASSWORD_LENGTH),
-    Field(examples=["correct horse battery"]),
-]
+Password = Annotated[str, Field(min_length=12, max_length=MAX_PASSWORD_LENGTH, examples=["correct horse battery"])]
 """A long password of any characters: NIST SP 800-63B, section 3.1.1.2."""
 
 

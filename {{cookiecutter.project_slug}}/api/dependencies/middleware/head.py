@@ -5,10 +5,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class HeadMiddleware:
-    """Respond to HEAD as to GET, without the body: RFC 9110, section 9.3.2. FastAPI's routes for GET refuse it.
-
-    A route that is declared for HEAD itself receives it.
-    """
+    """Handle HEAD as GET without the body: RFC 9110, section 9.3.2. FastAPI handles it only where a route names it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
