@@ -112,7 +112,8 @@ def tidy(folder: Path, name: str, source: str, rules: str = "I") -> str:
     folders = (folder / "venv/bin", folder / "venv/Scripts", Path(sys.executable).parent)
     ruff = shutil.which("ruff", path=os.pathsep.join([*map(str, folders), os.environ.get("PATH", "")]))
     refuse(*([] if ruff else ["ruff is missing. Try: make venv/.installed"]))
-    for command in (("check", "--fix", f"--select={rules}"), ("format",)):
+    first_party = '--config=lint.isort.known-first-party=["api","tests"]'  # which are not all there yet
+    for command in (("check", "--fix", f"--select={rules}", first_party), ("format",)):
         whole = (str(ruff), *command, "--no-cache", "--quiet", f"--stdin-filename={name}", "-")
         done = subprocess.run(whole, cwd=folder, input=source, capture_output=True, encoding="utf-8", check=False)
         refuse(*([f"{name}: {done.stderr or done.stdout}"] if done.returncode else []))
