@@ -26,7 +26,7 @@ READY_FOR_USE = {
     "api.dependencies.pagination",
     "api.models.base",
     "api.schemas.base",
-    "api.schemas.moments",
+    "api.schemas.datetimes",
     "api.schemas.money",
     "api.schemas.pagination",
     "api.services.pagination",

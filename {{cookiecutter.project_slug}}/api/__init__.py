@@ -1,4 +1,4 @@
-"""Who we are: the title, description and version that the API announces."""
+"""The title, description and version of the API."""
 
 TITLE = "{{ cookiecutter.__project_name }}"  # fmt: skip
 DESCRIPTION = "{{ cookiecutter.__description }}"  # fmt: skip

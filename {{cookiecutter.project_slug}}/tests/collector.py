@@ -1,4 +1,4 @@
-"""A collector of OpenTelemetry's that tests can ask what it received."""
+"""A collector of OpenTelemetry that keeps what it receives."""
 
 import gzip
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ MESSAGES: dict[str, type[Message]] = {
 
 
 class Collector(ThreadingHTTPServer):
-    """Receives OTLP over HTTP, and keeps what it could read."""
+    """Receives OTLP over HTTP, and keeps the messages."""
 
     daemon_threads = True
 
@@ -34,7 +34,7 @@ class Collector(ThreadingHTTPServer):
 
     @property
     def resources(self) -> list[dict[str, Any]]:
-        """Who sent: once for each message."""
+        """The attributes of the resource of each message."""
         return [
             read(sender.resource.attributes)
             for message in self.received
@@ -79,7 +79,7 @@ class Collector(ThreadingHTTPServer):
 
 
 class Receiver(BaseHTTPRequestHandler):
-    """Answers one sender."""
+    """Handles one connection."""
 
     server: Collector
 
@@ -95,11 +95,11 @@ class Receiver(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def read(attributes: Iterable[KeyValue]) -> dict[str, Any]:
-    """Give attributes by their names."""
+    """Return attributes by name."""
     values = {each.key: each.value for each in attributes}
     return {
         name: value.int_value if value.HasField("int_value") else value.string_value for name, value in values.items()

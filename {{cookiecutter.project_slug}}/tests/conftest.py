@@ -1,4 +1,4 @@
-"""One application and one migrated database for all tests: an SQLite file, or what TEST_DATABASE_URL names."""
+"""One application and one migrated database for all tests: an SQLite file, or the one at `TEST_DATABASE_URL`."""
 
 import gc
 import os
@@ -36,21 +36,21 @@ LOOP = {"use_uvloop": sys.platform != "win32"}
 
 
 def pytest_collection_finish() -> None:
-    """Leave what is loaded out of every search for garbage, which took a tenth of the time."""
+    """Exclude what is loaded from garbage collection, which takes a tenth of the time."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> tuple[str, dict[str, bool]]:
-    """Asynchronous tests run where the application runs."""
+    """Run asynchronous tests on the event loop of the application."""
     return "asyncio", LOOP
 
 
 # option: telemetry
 @pytest.fixture(scope="session", autouse=True)
 def silence() -> Iterator[None]:
-    """Nothing is sent while tests run, whatever the environment says."""
+    """Switch telemetry off, whatever the environment sets."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("OTEL_")]:
             patch.delenv(name)
@@ -60,7 +60,7 @@ def silence() -> Iterator[None]:
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    """A collector that works."""
+    """A collector that receives everything."""
     with Collector() as collector:
         threading.Thread(target=collector.serve_forever, args=(0.01,), daemon=True).start()
         yield collector
@@ -70,7 +70,7 @@ def collector() -> Iterator[Collector]:
 # end: telemetry
 @pytest.fixture(scope="session")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of the tests alone: nothing else in the environment reaches them, and no `.env`."""
+    """Settings that neither the environment nor a `.env` changes."""
     folder = tmp_path_factory.mktemp("settings")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -84,7 +84,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture(scope="session")
 def migrated(settings: Settings) -> Settings:
-    """Settings whose database was emptied and then brought up to date."""
+    """Settings of a database that is empty and has the newest schema."""
     command.downgrade(Config(toml_file=PYPROJECT, attributes={"settings": settings}), "base")
     upgrade(settings)
     return settings
@@ -98,16 +98,16 @@ def application(migrated: Settings) -> Iterator[TestClient]:
 
 
 @pytest.fixture(scope="session")
-def renew(application: TestClient) -> Callable[[], None]:
-    """Forget all that was written."""
+def delete_rows(application: TestClient) -> Callable[[], None]:
+    """Return a function that deletes all rows."""
     assert application.portal is not None
-    return partial(application.portal.call, begin, application.app_state["database"])
+    return partial(application.portal.call, prepare, application.app_state["database"])
 
 
 @pytest.fixture
-def client(application: TestClient, renew: Callable[[], None]) -> TestClient:
-    """A client of the application; nothing is written yet."""
-    renew()
+def client(application: TestClient, delete_rows: Callable[[], None]) -> TestClient:
+    """A client of the application with an empty database."""
+    delete_rows()
     # option: auth
     application.headers.update(authorization(application, UUID(int=1)))
     # end: auth
@@ -116,7 +116,7 @@ def client(application: TestClient, renew: Callable[[], None]) -> TestClient:
 
 # option: auth
 @pytest.fixture
-def stranger(application: TestClient) -> dict[str, str]:
+def other_user(application: TestClient) -> dict[str, str]:
     """The headers of another user."""
     return authorization(application, UUID(int=2))
 
@@ -129,24 +129,24 @@ def authorization(application: TestClient, user_id: UUID) -> dict[str, str]:
 # end: auth
 @pytest.fixture
 async def database(migrated: Settings) -> AsyncIterator[Database]:
-    """The database without HTTP; nothing is written yet."""
+    """The empty database, without HTTP."""
     async with Database(migrated) as database:
-        await begin(database)
+        await prepare(database)
         yield database
 
 
 @pytest.fixture
 def alembic(migrated: Settings, application: TestClient) -> Iterator[Config]:
-    """What `alembic` on the command line knows; the schema is up to date again afterwards."""
+    """The configuration of Alembic; afterwards the database has the newest schema again."""
     yield Config(toml_file=PYPROJECT, attributes={"settings": migrated})
     upgrade(migrated)
     assert application.portal is not None
-    application.portal.call(application.app_state["database"].engine.dispose)  # its statements knew the old tables
+    application.portal.call(application.app_state["database"].engine.dispose)  # of the old tables
 
 
 @pytest.fixture(scope="module")
 def serve(migrated: Settings) -> Iterator[Callable[..., TestClient]]:
-    """Start an application with routes of a test's own, or with other settings."""
+    """Start an application with additional routes or other settings."""
     with ExitStack() as stack:
 
         def start(*routers: APIRouter, **changes: object) -> TestClient:
@@ -161,21 +161,21 @@ def serve(migrated: Settings) -> Iterator[Callable[..., TestClient]]:
 # option: auth
 @pytest.fixture(scope="session", autouse=True)
 def cheap_hashes() -> Iterator[None]:
-    """A password is hashed slowly on purpose; how slowly is no matter of the rules."""
+    """Hash passwords quickly; the application does so slowly on purpose."""
     cheap = PasswordHash([Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1)])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(security, "HASHER", cheap)
-        patch.setattr(security, "DUMMY_HASH", cheap.hash("nobody"))
+        patch.setattr(security, "DUMMY_HASH", cheap.hash("dummy"))
         yield
 
 
 # end: auth
-async def begin(database: Database) -> None:
+async def prepare(database: Database) -> None:
     """Delete every row, children first."""
     async with database.session() as session:
         for table in reversed(Base.metadata.sorted_tables):
             await session.execute(table.delete())
         # option: auth
-        # Somebody whom no password lets in.
+        # No password matches an empty hash.
         await session.execute(insert(User).values(id=UUID(int=1), email="ada@example.com", password_hash=""))
         # end: auth

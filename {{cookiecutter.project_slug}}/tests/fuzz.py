@@ -1,6 +1,6 @@
-"""What nobody thought of: requests made up from the OpenAPI page, good and bad, each alone and many in a row.
+"""Requests that Schemathesis generates from the OpenAPI schema, valid and invalid, one by one and in sequences.
 
-It takes as long as all the others, so it is not among them: `make fuzz` runs it.
+They take as long as all other tests, so `make test` leaves them out, and `make fuzz` runs them.
 """
 
 from collections.abc import Callable
@@ -21,67 +21,67 @@ from api.main import app
 pytest_plugins = ["schemathesis.pytest.plugin"]
 
 
-class Served:
-    """The application of the tests, which is not there yet when requests are made up; neither is a token of Ada's."""
+class Forwarder:
+    """Forwards to the application of the tests, which does not exist yet when requests are generated."""
 
     app: ASGIApp
     authorization: str  # option: auth
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on."""
+        """Forward a request, with the access token in place of `PLACEHOLDER`."""
         # option: auth
         if scope["type"] == "http":
-            known = {ADA.encode(): self.authorization.encode()}
+            known = {PLACEHOLDER.encode(): self.authorization.encode()}
             scope["headers"] = [(name, known.get(value, value)) for name, value in scope["headers"]]
         # end: auth
         await self.app(scope, receive, send)
 
 
 bounded = settings(max_examples=20, stateful_step_count=10, deadline=None)
-served = Served()
+forwarder = Forwarder()
 api = schemathesis.openapi.from_dict(app.openapi())
-api.app = served
+api.app = forwarder
 
 
 # option: auth
-ADA = "Bearer of Ada's token"
+PLACEHOLDER = "Bearer placeholder"
 
-# Some names are no addresses, such as those below .test (RFC 6761), and the page can't say so. The longest that it
-# allows is always tried, and looked for in vain for seconds where none is as long.
+# Some addresses of the format are refused, such as those in .test (RFC 6761). Schemathesis always tries the longest one
+# that the schema allows, for which it would search for seconds.
 LONG = [f"{'a' * 64}@{'b' * 61}.{'c' * 61}.{'d' * length}.com" for length in (60, 61, 62)]
 schemathesis.openapi.format("email", from_regex(r"[a-z]{1,9}@example\.com", fullmatch=True) | sampled_from(LONG))
 
 
 @api.auth()
 class Login:
-    """Ada's, for most requests; some are sent without, on purpose."""
+    """A login for most requests; Schemathesis sends some without."""
 
     def get(self, *_: object) -> str:
-        """Log in."""
-        return ADA
+        """Return the header."""
+        return PLACEHOLDER
 
     def set(self, case: Case[Any], authorization: str, *_: object) -> None:
-        """Tell who asks."""
+        """Set the header."""
         case.headers["Authorization"] = authorization
 
 
 # end: auth
 @pytest.fixture(autouse=True)
-def serve_our_own(client: TestClient) -> None:
-    served.app = client.app
-    served.authorization = client.headers["Authorization"]  # option: auth
+def forward_to_application(client: TestClient) -> None:
+    forwarder.app = client.app
+    forwarder.authorization = client.headers["Authorization"]  # option: auth
 
 
 @api.parametrize()
 @bounded
-def test_every_answer_is_one_that_the_page_tells(case: Case[Any]) -> None:
+def test_every_response_is_documented(case: Case[Any]) -> None:
     case.call_and_validate()
 
 
-def test_every_answer_in_a_row_is_one_that_the_page_tells(
-    renew: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+def test_every_response_in_a_sequence_is_documented(
+    delete_rows: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with suppress(NoLinksFound):  # nothing leads to anything before there is a resource
-        rows = api.as_state_machine()
-        monkeypatch.setattr(rows, "setup", lambda _: renew())
-        rows.run(settings=bounded)
+    with suppress(NoLinksFound):  # without a resource there are no sequences
+        sequences = api.as_state_machine()
+        monkeypatch.setattr(sequences, "setup", lambda _: delete_rows())
+        sequences.run(settings=bounded)

@@ -1,4 +1,4 @@
-"""Migrations: up and down, without loss, and run by nobody who should not."""
+"""Migrations: up and down, without loss, and only of the SQLite file at the start."""
 
 import shutil
 import sqlite3
@@ -41,7 +41,7 @@ def upgrade():
 
 @pytest.fixture
 def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Let the application know these revisions of `HISTORY` and no others."""
+    """Replace the revisions that the application knows by these of `HISTORY`."""
     shutil.copytree(PYPROJECT.parent / "migrations", tmp_path / "migrations", ignore=lambda *_: ["versions"])
     pyproject = tmp_path / "pyproject.toml"
     pyproject.write_text('[tool.alembic]\nscript_location = "%(here)s/migrations"\n', "utf-8")
@@ -60,7 +60,7 @@ def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """An SQLite file that is not there yet."""
+    """An SQLite file that does not exist yet."""
     return tmp_path / "app.db"
 
 
@@ -77,18 +77,18 @@ def test_the_schema_goes_up_and_down_and_up_again(alembic: Config) -> None:
     command.check(alembic)
 
 
-def test_a_new_revision_names_plain_column_types(
+def test_a_new_revision_has_plain_column_types(
     alembic: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RUFF_NO_CACHE", "true")
     copy = shutil.copytree(PYPROJECT.parent / "migrations", tmp_path / "migrations")
     alembic.set_main_option("script_location", str(copy))
-    table = Table("moments", Base.metadata, Column("at", UtcDateTime))
+    table = Table("events", Base.metadata, Column("at", UtcDateTime))
     try:
-        command.revision(alembic, "moments", autogenerate=True)
+        command.revision(alembic, "events", autogenerate=True)
     finally:
         Base.metadata.remove(table)
-    (script,) = copy.glob("versions/*moments.py")
+    (script,) = copy.glob("versions/*events.py")
     assert 'sa.Column("at", sa.DateTime(timezone=True), nullable=True)' in script.read_text("utf-8")
 
 
@@ -100,7 +100,7 @@ def test_altering_a_table_keeps_the_rows_that_refer_to_it(
     assert read(file, "SELECT parents.id, name FROM parents JOIN children ON parent_id = parents.id") == [(1, None)]
 
 
-def test_the_embedded_file_is_brought_up_to_date_at_the_start(
+def test_the_sqlite_file_is_upgraded_at_the_start(
     serve: Callable[..., TestClient], history: Callable[..., None], file: Path
 ) -> None:
     for known in (["one"], ["one", "two"]):
@@ -109,13 +109,13 @@ def test_the_embedded_file_is_brought_up_to_date_at_the_start(
         assert read(file, "SELECT version_num FROM alembic_version") == [(known[-1],)]
 
 
-def test_a_named_database_is_never_migrated_and_not_ready_before_it_is(
+def test_a_database_with_a_url_is_not_migrated_and_not_ready_before(
     serve: Callable[..., TestClient], history: Callable[..., None], file: Path
 ) -> None:
     history("one", "two")
     named = {"database_url": make_url(f"sqlite+aiosqlite:///{file}")}
-    answer = serve(**named).get("/readyz")
-    assert (answer.status_code, answer.json()["type"]) == (503, "urn:problem:schema-behind")
+    response = serve(**named).get("/readyz")
+    assert (response.status_code, response.json()["type"]) == (503, "urn:problem:schema-behind")
     assert read(file, "SELECT name FROM sqlite_schema") == []
 
 

@@ -1,4 +1,4 @@
-"""Settings: from the environment and `.env`, and fit for production."""
+"""Settings from the environment and `.env`, and what production requires."""
 
 from ipaddress import ip_network  # option: auth
 from pathlib import Path
@@ -9,7 +9,7 @@ from sqlalchemy import make_url
 
 from api.dependencies.settings import Settings, load_settings
 
-STRONG = "no less than 32 characters, as asked"  # option: auth
+STRONG = "a secret of at least 32 characters"  # option: auth
 FIT = {
     "ENVIRONMENT": "production",
     "SECRET_KEY": STRONG,  # option: auth
@@ -26,14 +26,14 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.Monke
     return monkeypatch
 
 
-def test_without_any_setting_a_developer_can_start() -> None:
+def test_development_needs_no_settings() -> None:
     settings = load_settings()
     assert not settings.in_production
     assert settings.database_url is None
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "read"),
+    ("name", "value", "parsed"),
     [
         ("ENVIRONMENT", "development", "development"),
         ("DATABASE_URL", "sqlite:////srv/app.db", make_url("sqlite+aiosqlite:////srv/app.db")),
@@ -49,9 +49,11 @@ def test_without_any_setting_a_developer_can_start() -> None:
         ("LOG_LEVEL", "WARNING", "WARNING"),
     ],
 )
-def test_the_environment_sets(environment: pytest.MonkeyPatch, name: str, value: str, read: object) -> None:
+def test_a_setting_is_read_from_the_environment(
+    environment: pytest.MonkeyPatch, name: str, value: str, parsed: object
+) -> None:
     environment.setenv(name, value)
-    assert getattr(load_settings(), name.lower()) == read
+    assert getattr(load_settings(), name.lower()) == parsed
 
 
 @pytest.mark.parametrize("name", [name.upper() for name in Settings.model_fields])
@@ -60,7 +62,7 @@ def test_an_empty_setting_counts_as_unset(environment: pytest.MonkeyPatch, name:
     assert load_settings().model_fields_set == set()
 
 
-def test_the_environment_wins_over_the_file(environment: pytest.MonkeyPatch) -> None:
+def test_the_environment_takes_precedence_over_the_file(environment: pytest.MonkeyPatch) -> None:
     Path(".env").write_text("LOG_LEVEL=ERROR\nDATABASE_POOL_SIZE=7\nUNKNOWN=ignored\n", "utf-8")
     environment.setenv("LOG_LEVEL", "DEBUG")
     settings = load_settings()
@@ -107,7 +109,7 @@ def test_a_plain_database_url_gets_its_driver(environment: pytest.MonkeyPatch, p
         ("LOG_LEVEL", "LOUD"),
     ],
 )
-def test_a_wrong_setting_is_named_but_never_printed(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_a_wrong_setting_is_reported_without_its_value(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
     environment.setenv(name, value)
     with pytest.raises(SystemExit) as stop:
         load_settings()
@@ -115,7 +117,7 @@ def test_a_wrong_setting_is_named_but_never_printed(environment: pytest.MonkeyPa
     assert "hunter2" not in str(stop.value)
 
 
-def test_production_starts_with_what_it_needs(environment: pytest.MonkeyPatch) -> None:
+def test_production_starts_with_the_required_settings(environment: pytest.MonkeyPatch) -> None:
     for name, value in FIT.items():
         environment.setenv(name, value)
     assert load_settings().in_production
@@ -141,7 +143,7 @@ def test_production_refuses_a_missing_or_weak_setting(environment: pytest.Monkey
 
 
 # end: auth|database=postgresql
-def test_all_complaints_come_at_once(environment: pytest.MonkeyPatch) -> None:
+def test_all_wrong_settings_are_reported_at_once(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("LOG_LEVEL", "LOUD")
     environment.setenv("DATABASE_POOL_SIZE", "0")
     with pytest.raises(SystemExit, match=r"(?s)DATABASE_POOL_SIZE.*LOG_LEVEL"):
@@ -149,7 +151,7 @@ def test_all_complaints_come_at_once(environment: pytest.MonkeyPatch) -> None:
 
 
 # option: auth
-def test_an_error_of_the_settings_holds_no_secret(environment: pytest.MonkeyPatch) -> None:
+def test_an_error_of_the_settings_has_no_secret(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("ENVIRONMENT", "production")
     environment.setenv("SECRET_KEY", "hunter2")
     with pytest.raises(ValidationError) as error:
@@ -158,7 +160,7 @@ def test_an_error_of_the_settings_holds_no_secret(environment: pytest.MonkeyPatc
 
 
 # end: auth
-def test_settings_do_not_print_their_secrets(environment: pytest.MonkeyPatch) -> None:
+def test_the_repr_of_settings_has_no_secrets(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("SECRET_KEY", STRONG)  # option: auth
     environment.setenv("DATABASE_URL", "sqlite://user:hunter2@/app.db")
     printed = repr(load_settings())

@@ -1,4 +1,4 @@
-"""Telemetry: what a collector receives, and that nobody has to wait for it."""
+"""Telemetry: what a collector receives, and that requests do not wait for it."""
 
 import json
 import logging
@@ -49,7 +49,7 @@ async def fail() -> None:
 
 @pytest.fixture(autouse=True)
 def variables(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Iterator[pytest.MonkeyPatch]:
-    """An environment where telemetry is on, and a silent client; the other tests log as before."""
+    """An environment with telemetry, and a client that logs nothing; other tests log as before."""
     caplog.set_level(logging.WARNING, "httpx2")
     monkeypatch.delenv("OTEL_SDK_DISABLED")
     yield monkeypatch
@@ -58,7 +58,7 @@ def variables(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture)
 
 @pytest.fixture
 def serve(migrated: Settings) -> Serve:
-    """Serve for a while; what is left to send is sent at the end."""
+    """Start an application for the time of a `with` block, after which everything is sent."""
 
     @contextmanager
     def serve(**changes: object) -> Iterator[TestClient]:
@@ -72,7 +72,7 @@ def serve(migrated: Settings) -> Serve:
 
 @pytest.fixture
 def send_to(variables: pytest.MonkeyPatch, collector: Collector) -> Collector:
-    """The collector that the environment names."""
+    """The collector whose endpoint is set."""
     variables.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
     return collector
 
@@ -90,7 +90,7 @@ def test_a_request_is_a_span_with_its_statements_below_it(serve: Serve, send_to:
     assert read(statement.attributes)["db.query.text"].startswith("SELECT ")
 
 
-def test_no_value_leaves_with_a_span(serve: Serve, send_to: Collector) -> None:
+def test_no_span_has_values_of_a_request_or_statement(serve: Serve, send_to: Collector) -> None:
     with serve() as client:
         assert client.get("/words/7?word=hunter2").status_code == 200
         assert client.post("/nowhere?word=hunter2").is_server_error
@@ -110,7 +110,7 @@ def test_a_statement_that_fails_is_marked(serve: Serve, send_to: Collector) -> N
     assert read(insert.attributes)["error.type"]
 
 
-def test_the_trace_of_a_caller_goes_on(serve: Serve, send_to: Collector) -> None:
+def test_the_trace_of_the_client_is_continued(serve: Serve, send_to: Collector) -> None:
     trace = "0af7651916cd43dd8448eb211c80319c"
     with serve() as client:
         client.get("/", headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"})
@@ -130,11 +130,11 @@ def test_requests_are_measured_by_route_and_status(serve: Serve, send_to: Collec
     assert counts == {("/words/{number}", 200): 2, ("/words/{number}", 422): 1}
 
 
-def test_a_log_line_names_its_trace_here_and_there(
+def test_a_log_line_has_its_trace_in_both_places(
     serve: Serve, send_to: Collector, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with serve(environment="production") as client:
-        answer = client.get("/")
+        response = client.get("/")
     (line,) = map(json.loads, capsys.readouterr().err.splitlines())
     (record,) = send_to.logs
     (request,) = send_to.spans
@@ -142,7 +142,7 @@ def test_a_log_line_names_its_trace_here_and_there(
     assert (record.trace_id, record.span_id) == (request.trace_id, request.span_id)
     assert (record.body.string_value, record.severity_text) == (line["message"], "INFO")
     attributes = read(record.attributes)
-    assert attributes["request_id"] == line["request_id"] == answer.headers["X-Request-ID"]
+    assert attributes["request_id"] == line["request_id"] == response.headers["X-Request-ID"]
     assert (attributes["method"], attributes["path"], attributes["status"]) == ("GET", "/", 200)
 
 
@@ -156,7 +156,7 @@ def test_a_failure_is_sent_with_its_traceback(serve: Serve, send_to: Collector) 
     assert "RuntimeError: it broke" in read(failure.attributes)["exception.stacktrace"]
 
 
-def test_a_line_that_cannot_be_written_harms_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_log_record_that_cannot_be_formatted_fails_no_request(capsys: pytest.CaptureFixture[str]) -> None:
     record = logging.makeLogRecord({"name": "test", "msg": "%d", "args": ("no number",)})
     telemetry.LogSender(LoggerProvider()).handle(record)
     assert "Logging error" in capsys.readouterr().err
@@ -166,7 +166,7 @@ def test_a_line_that_cannot_be_written_harms_nobody(capsys: pytest.CaptureFixtur
     ("variables_set", "name"),
     [({}, TITLE), ({"OTEL_SERVICE_NAME": "shop"}, "shop"), ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=shop"}, "shop")],
 )
-def test_it_says_who_sends(
+def test_the_resource_has_name_and_version(
     serve: Serve, send_to: Collector, variables: pytest.MonkeyPatch, variables_set: dict[str, str], name: str
 ) -> None:
     for variable, value in variables_set.items():
@@ -178,7 +178,7 @@ def test_it_says_who_sends(
     assert len(send_to.resources) == len(MESSAGES)
 
 
-def test_nobody_reads_about_health(serve: Serve, send_to: Collector) -> None:
+def test_health_checks_are_not_sent(serve: Serve, send_to: Collector) -> None:
     with serve() as client:
         assert client.get("/livez").status_code == client.get("/readyz").status_code == 200
     assert send_to.received == []
@@ -192,7 +192,7 @@ def test_nobody_reads_about_health(serve: Serve, send_to: Collector) -> None:
         {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_SDK_DISABLED": "true"},
     ],
 )
-def test_it_is_idle_unless_a_collector_is_named(
+def test_nothing_runs_without_an_endpoint(
     serve: Serve, variables: pytest.MonkeyPatch, variables_set: dict[str, str]
 ) -> None:
     for variable, value in variables_set.items():
@@ -225,7 +225,9 @@ def test_each_signal_can_be_declined(
     assert {type(message) for message in send_to.received} == expected
 
 
-def test_what_is_not_sampled_is_not_sent(serve: Serve, send_to: Collector, variables: pytest.MonkeyPatch) -> None:
+def test_a_request_that_is_not_sampled_is_not_sent(
+    serve: Serve, send_to: Collector, variables: pytest.MonkeyPatch
+) -> None:
     variables.setenv("OTEL_TRACES_SAMPLER", "always_off")
     with serve() as client:
         client.get("/words/7?word=hello")
@@ -233,7 +235,7 @@ def test_what_is_not_sampled_is_not_sent(serve: Serve, send_to: Collector, varia
     assert send_to.logs != []
 
 
-def test_what_is_sent_can_be_compressed(serve: Serve, send_to: Collector, variables: pytest.MonkeyPatch) -> None:
+def test_messages_can_be_compressed(serve: Serve, send_to: Collector, variables: pytest.MonkeyPatch) -> None:
     variables.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
     with serve() as client:
         client.get("/")
@@ -242,7 +244,7 @@ def test_what_is_sent_can_be_compressed(serve: Serve, send_to: Collector, variab
 
 @pytest.fixture(params=["closed", "silent"])
 def absent(request: pytest.FixtureRequest, variables: pytest.MonkeyPatch) -> Iterator[None]:
-    """A collector that refuses connections, and one that takes them and never answers."""
+    """A collector that refuses connections, and one that accepts them and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         variables.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
         variables.setenv("OTEL_BSP_SCHEDULE_DELAY", "10")
@@ -255,7 +257,7 @@ def absent(request: pytest.FixtureRequest, variables: pytest.MonkeyPatch) -> Ite
 
 
 @pytest.mark.usefixtures("absent")
-def test_nobody_waits_for_a_collector_that_is_away(
+def test_requests_do_not_wait_for_a_collector_that_is_away(
     serve: Serve, variables: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     variables.setattr(telemetry, "FLUSH_SECONDS", 0.2)

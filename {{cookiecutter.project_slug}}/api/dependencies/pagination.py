@@ -1,4 +1,4 @@
-"""The page of a list that a request asks for."""
+"""The page of a list that a request is for."""
 
 from typing import Annotated
 

@@ -47,7 +47,7 @@ STATUS_BY_KIND: dict[type[ServiceError], int] = {
 class ProblemDetailsAPI(FastAPI):
     """An application that documents problems in its OpenAPI schema.
 
-    FastAPI can't be told that they have another media type, nor which of them every route with a body or a login has.
+    FastAPI has no setting for their media type, nor for those of all routes with a body or a login.
     """
 
     def openapi(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Logins over HTTP."""
+"""The endpoints of logins."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -33,10 +33,10 @@ def refresh(client: TestClient, token: str) -> Response:
     return client.post("/v1/auth/refresh", json={"refresh_token": token})
 
 
-def test_a_login_gives_tokens_that_no_cache_keeps(client: TestClient, tokens: dict[str, str]) -> None:
-    answer = client.post("/v1/auth/token", data=FORM)
-    assert answer.headers["Cache-Control"] == "no-store"
-    assert answer.json().keys() == tokens.keys() == {"access_token", "refresh_token", "token_type", "expires_in"}
+def test_a_login_returns_tokens_that_are_not_cached(client: TestClient, tokens: dict[str, str]) -> None:
+    response = client.post("/v1/auth/token", data=FORM)
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.json().keys() == tokens.keys() == {"access_token", "refresh_token", "token_type", "expires_in"}
     assert me(client, f"Bearer {tokens['access_token']}").json()["email"] == FORM["username"]
 
 
@@ -48,50 +48,50 @@ def test_a_login_gives_tokens_that_no_cache_keeps(client: TestClient, tokens: di
         ("grace@b\u00fccher.example", "grace@xn--bcher-kva.example"),
     ],
 )
-def test_an_address_logs_in_however_it_is_typed(client: TestClient, registered: str, typed: str) -> None:
+def test_an_email_address_is_normalized(client: TestClient, registered: str, typed: str) -> None:
     client.post("/v1/users", json={"email": registered, "password": FORM["password"]}).raise_for_status()
     assert client.post("/v1/auth/token", data={**FORM, "username": typed}).status_code == 200
     assert client.post("/v1/users", json={"email": typed, "password": FORM["password"]}).status_code == 409
 
 
 @pytest.mark.parametrize("typed", ["", "ada", "ada@", "\0", "a\0@example.com", "x" * 5000, "' OR 1=1 --", "%00"])
-def test_what_is_no_address_is_refused(client: TestClient, typed: str) -> None:
-    answer = client.post("/v1/auth/token", data={**FORM, "username": typed})
-    assert answer.status_code == 422
-    assert answer.json()["errors"][0]["loc"] == ["body", "username"]
+def test_an_invalid_email_address_is_refused(client: TestClient, typed: str) -> None:
+    response = client.post("/v1/auth/token", data={**FORM, "username": typed})
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["loc"] == ["body", "username"]
 
 
-def test_a_password_that_nobody_can_have_is_neither_hashed_nor_repeated(client: TestClient) -> None:
-    answer = client.post("/v1/auth/token", data={**FORM, "password": "x" * 129})
-    assert answer.status_code == 422
-    assert "xxx" not in answer.text
+def test_a_password_that_is_too_long_is_neither_hashed_nor_returned(client: TestClient) -> None:
+    response = client.post("/v1/auth/token", data={**FORM, "password": "x" * 129})
+    assert response.status_code == 422
+    assert "xxx" not in response.text
 
 
-def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(
+def test_a_wrong_password_and_an_unknown_address_get_the_same_response(
     client: TestClient, tokens: dict[str, str]
 ) -> None:
     assert tokens
-    answers = [
-        client.post("/v1/auth/token", data=form) for form in (GUESS, {**GUESS, "username": "nobody@example.com"})
+    responses = [
+        client.post("/v1/auth/token", data=form) for form in (GUESS, {**GUESS, "username": "unknown@example.com"})
     ]
-    assert [answer.status_code for answer in answers] == [401, 401]
-    assert {answer.headers["WWW-Authenticate"] for answer in answers} == {"Bearer"}
-    bodies = [{**answer.json(), "request_id": None} for answer in answers]
+    assert [response.status_code for response in responses] == [401, 401]
+    assert {response.headers["WWW-Authenticate"] for response in responses} == {"Bearer"}
+    bodies = [{**response.json(), "request_id": None} for response in responses]
     assert bodies[0] == bodies[1]
 
 
-def test_a_form_that_is_no_text_is_refused(client: TestClient) -> None:
+def test_a_form_that_is_not_utf_8_is_refused(client: TestClient) -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     for content in (b"username=%ff&password=%ff", b"username=\xff&password=\xff"):
         assert client.post("/v1/auth/token", content=content, headers=headers).status_code in {401, 422}
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer x.y.z", "Basic YTpi"])
-def test_without_a_token_that_holds_nobody_is_let_in(client: TestClient, authorization: str) -> None:
-    answer = me(client, authorization)
-    assert answer.status_code == 401
-    assert answer.headers["WWW-Authenticate"] == "Bearer"
-    assert answer.json()["request_id"] == answer.headers["X-Request-ID"]
+def test_without_a_valid_token_the_response_is_a_401(client: TestClient, authorization: str) -> None:
+    response = me(client, authorization)
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+    assert response.json()["request_id"] == response.headers["X-Request-ID"]
 
 
 def test_a_refresh_token_works_once(client: TestClient, tokens: dict[str, str]) -> None:
@@ -100,7 +100,9 @@ def test_a_refresh_token_works_once(client: TestClient, tokens: dict[str, str]) 
     assert refresh(client, tokens["refresh_token"]).status_code == 401
 
 
-def test_a_token_that_is_spent_twice_ends_its_family_and_no_other(client: TestClient, tokens: dict[str, str]) -> None:
+def test_a_refresh_token_that_is_used_twice_ends_its_session_and_no_other(
+    client: TestClient, tokens: dict[str, str]
+) -> None:
     other = client.post("/v1/auth/token", data=FORM).json()
     renewed = refresh(client, tokens["refresh_token"]).json()
     assert refresh(client, tokens["refresh_token"]).status_code == 401
@@ -108,97 +110,95 @@ def test_a_token_that_is_spent_twice_ends_its_family_and_no_other(client: TestCl
     assert refresh(client, other["refresh_token"]).status_code == 200
 
 
-def test_of_many_that_spend_a_token_at_once_one_succeeds(client: TestClient, tokens: dict[str, str]) -> None:
+def test_one_of_many_concurrent_refreshes_with_one_token_succeeds(client: TestClient, tokens: dict[str, str]) -> None:
     with ThreadPoolExecutor(10) as pool:
-        answers = list(pool.map(lambda _: refresh(client, tokens["refresh_token"]).status_code, range(10)))
-    assert sorted(answers) == [200] + [401] * 9
+        responses = list(pool.map(lambda _: refresh(client, tokens["refresh_token"]).status_code, range(10)))
+    assert sorted(responses) == [200] + [401] * 9
 
 
-def test_after_a_logout_no_token_is_renewed(client: TestClient, tokens: dict[str, str]) -> None:
+def test_after_a_logout_the_refresh_token_is_refused(client: TestClient, tokens: dict[str, str]) -> None:
     assert client.post("/v1/auth/logout", json={"refresh_token": tokens["refresh_token"]}).status_code == 204
     assert refresh(client, tokens["refresh_token"]).status_code == 401
 
 
-def test_a_token_is_good_for_its_purpose_only(client: TestClient, tokens: dict[str, str]) -> None:
+def test_a_token_of_one_type_is_refused_in_place_of_the_other(client: TestClient, tokens: dict[str, str]) -> None:
     assert me(client, f"Bearer {tokens['refresh_token']}").status_code == 401
     assert refresh(client, tokens["access_token"]).status_code == 401
 
 
-def test_a_token_of_another_secret_or_of_yesterday_is_refused(client: TestClient) -> None:
+def test_a_token_with_another_secret_or_expired_is_refused(client: TestClient) -> None:
     ids = (UUID(int=1), UUID(int=2))
-    ours: TokenSigner = client.app_state["signer"]
-    theirs = TokenSigner("another secret of at least 32 characters", issuer="somebody")
-    for signer, lifetime in ((theirs, timedelta(hours=1)), (ours, timedelta(hours=-1))):
+    own: TokenSigner = client.app_state["signer"]
+    other = TokenSigner("another secret of at least 32 characters", issuer="another")
+    for signer, lifetime in ((other, timedelta(hours=1)), (own, timedelta(hours=-1))):
         assert me(client, f"Bearer {signer.sign(TokenType.ACCESS, *ids, lifetime)}").status_code == 401
 
 
 @pytest.fixture
 def three_on_one_account(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three attempts on one account are many."""
+    """Three attempts on one account are the limit."""
     monkeypatch.setattr(auth, "ATTEMPTS_PER_ACCOUNT", 3)
 
 
 @pytest.mark.usefixtures("tokens", "three_on_one_account")
 @pytest.mark.parametrize("known", [True, False])
-def test_guessing_has_to_wait(client: TestClient, *, known: bool) -> None:
-    guess = GUESS if known else {**GUESS, "username": "nobody@example.com"}
-    answers = [client.post("/v1/auth/token", data=guess) for _ in range(5)]
-    assert [answer.status_code for answer in answers] == [401, 401, 401, 429, 429]
-    assert 0 < int(answers[-1].headers["Retry-After"]) <= 15 * 60
+def test_guessing_a_password_has_to_wait(client: TestClient, *, known: bool) -> None:
+    guess = GUESS if known else {**GUESS, "username": "unknown@example.com"}
+    responses = [client.post("/v1/auth/token", data=guess) for _ in range(5)]
+    assert [response.status_code for response in responses] == [401, 401, 401, 429, 429]
+    assert 0 < int(responses[-1].headers["Retry-After"]) <= 15 * 60
     right = {**FORM, "username": guess["username"]}
     assert client.post("/v1/auth/token", data=right).status_code == 429
 
 
 @pytest.mark.usefixtures("tokens", "three_on_one_account")
-def test_an_attempt_is_forgotten_when_the_window_has_passed_it(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_attempt_outside_of_the_window_does_not_count(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auth, "WINDOW", timedelta(0))
     assert [client.post("/v1/auth/token", data=GUESS).status_code for _ in range(4)] == [401] * 4
 
 
-def test_nobody_waits_while_a_password_is_hashed(
+def test_other_requests_go_on_while_a_password_is_hashed(
     client: TestClient, tokens: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert tokens
-    begun, answered = Event(), Event()
+    begun, finish = Event(), Event()
 
     def verify(*_: object) -> bool:
         begun.set()
-        return answered.wait(10)
+        return finish.wait(10)
 
     monkeypatch.setattr(auth, "verify_password", verify)
     with ThreadPoolExecutor(1) as pool:
         login = pool.submit(client.post, "/v1/auth/token", data=FORM)
         assert begun.wait(10)
         assert client.get("/livez").status_code == 200
-        answered.set()
+        finish.set()
         assert login.result().status_code == 200
 
 
 @pytest.mark.usefixtures("tokens", "three_on_one_account")
-def test_guessing_many_at_once_does_not_help(client: TestClient) -> None:
+def test_concurrent_guesses_are_limited_too(client: TestClient) -> None:
     with ThreadPoolExecutor(10) as pool:
-        answers = list(pool.map(lambda _: client.post("/v1/auth/token", data=GUESS).status_code, range(10)))
-    assert answers.count(401) <= 3
-    assert set(answers) <= {401, 429}
+        responses = list(pool.map(lambda _: client.post("/v1/auth/token", data=GUESS).status_code, range(10)))
+    assert responses.count(401) <= 3
+    assert set(responses) <= {401, 429}
 
 
 def guess(client: TestClient, forwarded_for: str) -> int:
-    """Try another account each time."""
+    """Try to log in with an unknown e-mail address, a new one each time."""
     form = {**GUESS, "username": f"{uuid4()}@example.com"}
     return client.post("/v1/auth/token", data=form, headers={"X-Forwarded-For": forwarded_for}).status_code
 
 
 @pytest.fixture
 def two_from_one_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two attempts from one address are many."""
+    """Two attempts from one address are the limit."""
     monkeypatch.setattr(auth, "ATTEMPTS_PER_ADDRESS", 2)
 
 
 @pytest.fixture
 def behind_a_proxy(serve: Callable[..., TestClient]) -> TestClient:
-    """An application whose proxies say for whom they ask."""
+    """An application with trusted proxies."""
     return serve(forwarded_allow_ips=["testclient", "10.0.0.0/8"])
 
 
@@ -219,13 +219,13 @@ def test_guessing_from_one_address_has_to_wait(
 
 
 @pytest.mark.usefixtures("two_from_one_address")
-def test_nobody_takes_another_address_by_saying_so(client: TestClient) -> None:
-    with TestClient(client.app, client=("192.0.2.1", 50000)) as stranger:
-        assert [guess(stranger, f"198.51.100.{number}") for number in range(3)] == [401, 401, 429]
+def test_the_forwarded_address_of_an_untrusted_client_is_ignored(client: TestClient) -> None:
+    with TestClient(client.app, client=("192.0.2.1", 50000)) as other_user:
+        assert [guess(other_user, f"198.51.100.{number}") for number in range(3)] == [401, 401, 429]
 
 
 @pytest.mark.usefixtures("two_from_one_address", "client")
-def test_a_proxy_of_ours_tells_who_asks(behind_a_proxy: TestClient) -> None:
+def test_the_forwarded_address_of_a_trusted_proxy_counts(behind_a_proxy: TestClient) -> None:
     for forged in ("198.51.100.1", "198.51.100.2, 10.0.0.8"):
         assert guess(behind_a_proxy, f"{forged}, 192.0.2.1, 10.0.0.7") == 401
     assert guess(behind_a_proxy, "198.51.100.3, 192.0.2.1") == 429
@@ -233,12 +233,12 @@ def test_a_proxy_of_ours_tells_who_asks(behind_a_proxy: TestClient) -> None:
 
 
 @pytest.mark.usefixtures("tokens", "three_on_one_account")
-def test_a_success_forgives_the_failures_before(client: TestClient) -> None:
-    answers = [client.post("/v1/auth/token", data=form) for form in (GUESS, GUESS, FORM, GUESS, GUESS)]
-    assert [answer.status_code for answer in answers] == [401, 401, 200, 401, 401]
+def test_a_successful_login_resets_the_failed_ones(client: TestClient) -> None:
+    responses = [client.post("/v1/auth/token", data=form) for form in (GUESS, GUESS, FORM, GUESS, GUESS)]
+    assert [response.status_code for response in responses] == [401, 401, 200, 401, 401]
 
 
-def test_the_documentation_can_log_in(client: TestClient) -> None:
+def test_the_openapi_schema_has_the_path_of_the_login(client: TestClient) -> None:
     schemes = client.get("/openapi.json").json()["components"]["securitySchemes"]
     flow = schemes["OAuth2PasswordBearer"]["flows"]["password"]
     assert flow["tokenUrl"] == "/v1/auth/token"

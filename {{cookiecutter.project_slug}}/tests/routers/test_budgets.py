@@ -1,4 +1,4 @@
-"""Budgets over HTTP."""
+"""The endpoints of budgets."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -12,16 +12,16 @@ BUDGETS = "/v1/budgets"
 FOOD = {"name": "Food", "limit": "100.00"}
 
 
-def test_a_new_budget_is_found_where_its_location_says(client: TestClient) -> None:
-    answer = client.post(BUDGETS, json=FOOD)
-    budget = answer.json()
-    assert answer.status_code == 201
+def test_a_new_budget_is_found_at_its_location(client: TestClient) -> None:
+    response = client.post(BUDGETS, json=FOOD)
+    budget = response.json()
+    assert response.status_code == 201
     assert budget == {"id": budget["id"], "name": "Food", "limit": "100.00"}
     assert UUID(budget["id"]).version == 7
-    assert client.get(answer.headers["Location"]).json() == budget
+    assert client.get(response.headers["Location"]).json() == budget
 
 
-def test_amounts_are_answered_with_both_places(client: TestClient) -> None:
+def test_amounts_have_two_decimal_places(client: TestClient) -> None:
     assert client.post(BUDGETS, json={"name": "Food", "limit": "7"}).json()["limit"] == "7.00"
 
 
@@ -46,42 +46,42 @@ def test_an_invalid_budget_is_refused(
     client: TestClient, make_budget: Callable[..., str], change: dict[str, object], part: str
 ) -> None:
     budget = make_budget(name="Rent")
-    for answer in (client.post(BUDGETS, json={**FOOD, **change}), client.patch(budget, json=change)):
-        assert answer.status_code == 422
-        assert answer.headers["Content-Type"] == "application/problem+json"
-        assert [error["loc"] for error in answer.json()["errors"]] == [["body", part]]
+    for response in (client.post(BUDGETS, json={**FOOD, **change}), client.patch(budget, json=change)):
+        assert response.status_code == 422
+        assert response.headers["Content-Type"] == "application/problem+json"
+        assert [error["loc"] for error in response.json()["errors"]] == [["body", part]]
 
 
 @pytest.mark.parametrize("part", ["name", "limit"])
-def test_a_budget_needs_every_part(client: TestClient, part: str) -> None:
-    answer = client.post(BUDGETS, json={name: value for name, value in FOOD.items() if name != part})
-    assert answer.status_code == 422
-    assert answer.json()["errors"][0]["loc"] == ["body", part]
+def test_every_field_of_a_budget_is_required(client: TestClient, part: str) -> None:
+    response = client.post(BUDGETS, json={name: value for name, value in FOOD.items() if name != part})
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["loc"] == ["body", part]
 
 
 def test_a_taken_name_is_a_conflict(client: TestClient, make_budget: Callable[..., str]) -> None:
     make_budget(name="Food")
-    answer = client.post(BUDGETS, json={**FOOD, "name": "  Food "})
-    assert (answer.status_code, answer.json()["type"]) == (409, "urn:problem:budget-name-taken")
+    response = client.post(BUDGETS, json={**FOOD, "name": "  Food "})
+    assert (response.status_code, response.json()["type"]) == (409, "urn:problem:budget-name-taken")
     assert client.get(BUDGETS).json()["total"] == 1
 
 
 def test_renaming_to_a_taken_name_is_a_conflict(client: TestClient, make_budget: Callable[..., str]) -> None:
     make_budget(name="Food")
     rent = make_budget(name="Rent")
-    answer = client.patch(rent, json={"name": "Food"})
-    assert (answer.status_code, answer.json()["type"]) == (409, "urn:problem:budget-name-taken")
+    response = client.patch(rent, json={"name": "Food"})
+    assert (response.status_code, response.json()["type"]) == (409, "urn:problem:budget-name-taken")
     assert client.get(rent).json()["name"] == "Rent"
 
 
-def test_of_twenty_budgets_with_one_name_at_once_one_is_made(client: TestClient) -> None:
+def test_one_of_twenty_concurrent_budgets_with_one_name_is_created(client: TestClient) -> None:
     with ThreadPoolExecutor(20) as clients:
-        answers = clients.map(lambda _: client.post(BUDGETS, json=FOOD), range(20))
-        assert Counter(answer.status_code for answer in answers) == {201: 1, 409: 19}
+        responses = clients.map(lambda _: client.post(BUDGETS, json=FOOD), range(20))
+        assert Counter(response.status_code for response in responses) == {201: 1, 409: 19}
     assert client.get(BUDGETS).json()["total"] == 1
 
 
-def test_a_change_leaves_the_other_parts(client: TestClient, make_budget: Callable[..., str]) -> None:
+def test_a_change_leaves_the_other_fields(client: TestClient, make_budget: Callable[..., str]) -> None:
     budget = make_budget(name="Food", limit="100.00")
     assert client.patch(budget, json={"name": "Bread"}).status_code == 200
     assert client.patch(budget, json={"limit": "5.00"}).status_code == 200
@@ -90,14 +90,14 @@ def test_a_change_leaves_the_other_parts(client: TestClient, make_budget: Callab
     assert (changed["name"], changed["limit"]) == ("Bread", "5.00")
 
 
-def test_a_limit_falls_to_what_is_spent_but_not_below(
+def test_a_limit_can_be_lowered_to_what_is_spent_but_not_below(
     client: TestClient, make_budget: Callable[..., str], spend: Callable[..., str]
 ) -> None:
     budget = make_budget(limit="100.00")
     spend(budget, "12.50")
-    answer = client.patch(budget, json={"limit": "12.4"})
-    assert (answer.status_code, answer.json()["type"]) == (409, "urn:problem:limit-below-spent")
-    assert answer.json()["detail"] == "12.50 is spent already, more than 12.40."
+    response = client.patch(budget, json={"limit": "12.4"})
+    assert (response.status_code, response.json()["type"]) == (409, "urn:problem:limit-below-spent")
+    assert response.json()["detail"] == "12.50 is spent already, more than 12.40."
     assert client.get(budget).json()["limit"] == "100.00"
     assert client.patch(budget, json={"limit": "12.50"}).status_code == 200
 
@@ -122,7 +122,7 @@ def test_a_summary_is_exact_to_the_cent(
     }
 
 
-def test_a_removed_budget_takes_its_transactions_with_it(
+def test_a_deleted_budget_and_its_transactions_are_not_found(
     client: TestClient, make_budget: Callable[..., str], spend: Callable[..., str]
 ) -> None:
     budget = make_budget()
@@ -133,37 +133,37 @@ def test_a_removed_budget_takes_its_transactions_with_it(
     assert make_budget() != budget
 
 
-def test_what_is_not_there_cannot_be_found(client: TestClient) -> None:
+def test_a_missing_budget_is_not_found(client: TestClient) -> None:
     missing = f"{BUDGETS}/{uuid4()}"
-    answers = [
+    responses = [
         client.get(missing),
         client.get(f"{missing}/summary"),
         client.patch(missing, json={"name": "Food"}),
         client.delete(missing),
     ]
-    assert {(answer.status_code, answer.json()["type"]) for answer in answers} == {
+    assert {(response.status_code, response.json()["type"]) for response in responses} == {
         (404, "urn:problem:budget-not-found")
     }
 
 
 # option: auth
-def test_what_belongs_to_another_user_is_not_there(
-    client: TestClient, stranger: dict[str, str], make_budget: Callable[..., str], spend: Callable[..., str]
+def test_a_budget_of_another_user_is_not_found(
+    client: TestClient, other_user: dict[str, str], make_budget: Callable[..., str], spend: Callable[..., str]
 ) -> None:
     budget = make_budget()
     transaction = spend(budget)
     read = (budget, f"{budget}/summary", f"{budget}/transactions", f"{budget}/transactions?offset=1", transaction)
-    assert [client.get(path, headers=stranger).status_code for path in read] == [404] * 5
-    assert client.get(BUDGETS, headers=stranger).json()["total"] == 0
+    assert [client.get(path, headers=other_user).status_code for path in read] == [404] * 5
+    assert client.get(BUDGETS, headers=other_user).json()["total"] == 0
     changes = {"amount": "1.00", "description": "Bread"}
-    assert client.post(f"{budget}/transactions", json=changes, headers=stranger).status_code == 404
-    assert client.patch(budget, json={"name": "Mine"}, headers=stranger).status_code == 404
-    assert [client.delete(path, headers=stranger).status_code for path in (transaction, budget)] == [404] * 2
+    assert client.post(f"{budget}/transactions", json=changes, headers=other_user).status_code == 404
+    assert client.patch(budget, json={"name": "Mine"}, headers=other_user).status_code == 404
+    assert [client.delete(path, headers=other_user).status_code for path in (transaction, budget)] == [404] * 2
     assert client.get(transaction).status_code == 200
 
 
 # end: auth
-def test_an_id_that_is_none_is_invalid(client: TestClient) -> None:
+def test_an_id_has_to_be_a_uuid(client: TestClient) -> None:
     assert client.get(f"{BUDGETS}/one").json()["errors"][0]["loc"] == ["path", "budget_id"]
 
 
@@ -177,9 +177,9 @@ def test_budgets_are_listed_oldest_first_and_in_pages(client: TestClient, make_b
 
 @pytest.mark.parametrize("query", ["limit=100000", "offset=-1", "colour=red"])
 def test_an_unknown_or_invalid_parameter_of_a_list_is_refused(client: TestClient, query: str) -> None:
-    answer = client.get(f"{BUDGETS}?{query}")
-    assert answer.status_code == 422
-    assert answer.json()["errors"][0]["loc"] == ["query", query.partition("=")[0]]
+    response = client.get(f"{BUDGETS}?{query}")
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["loc"] == ["query", query.partition("=")[0]]
 
 
 def test_every_problem_is_documented(client: TestClient) -> None:

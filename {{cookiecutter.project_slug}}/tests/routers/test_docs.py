@@ -1,4 +1,4 @@
-"""The OpenAPI page, as a browser reads it."""
+"""The documentation page."""
 
 import re
 from base64 import b64encode
@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 
-def test_all_that_the_page_needs_comes_from_here(client: TestClient) -> None:
+def test_the_page_needs_nothing_from_other_servers(client: TestClient) -> None:
     page = client.get("/docs").text
     needed = re.findall(r"""(?:href|src)="([^"]+)"|url: '([^']+)'""", page)
     assert len(needed) == 4
@@ -20,17 +20,17 @@ def test_all_that_the_page_needs_comes_from_here(client: TestClient) -> None:
     assert "://" not in page
 
 
-def test_the_page_runs_our_scripts_and_no_others(client: TestClient) -> None:
-    answer = client.get("/docs")
-    [script] = re.findall(r"<script>(.*?)</script>", answer.text, re.DOTALL)
-    ours = b64encode(sha256(script.encode()).digest()).decode()
-    policy = dict(part.split(" ", 1) for part in answer.headers["Content-Security-Policy"].split("; "))
+def test_the_page_allows_only_its_own_scripts(client: TestClient) -> None:
+    response = client.get("/docs")
+    [script] = re.findall(r"<script>(.*?)</script>", response.text, re.DOTALL)
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    policy = dict(part.split(" ", 1) for part in response.headers["Content-Security-Policy"].split("; "))
     assert policy["default-src"] == "'none'"
-    assert policy["script-src"] == f"'self' 'sha256-{ours}'"
-    assert "unsafe" not in answer.headers["Content-Security-Policy"]
+    assert policy["script-src"] == f"'self' 'sha256-{digest}'"
+    assert "unsafe" not in response.headers["Content-Security-Policy"]
 
 
-def test_the_page_knows_where_a_proxy_put_us(client: TestClient) -> None:
+def test_the_page_works_behind_a_proxy_with_a_path_prefix(client: TestClient) -> None:
     with TestClient(client.app, root_path="/shop") as behind_a_proxy:
         page = behind_a_proxy.get("/docs").text
     assert "url: '/shop/openapi.json'" in page
@@ -46,7 +46,7 @@ def test_the_page_knows_where_a_proxy_put_us(client: TestClient) -> None:
         ({"docs": False}, False),
     ],
 )
-def test_strangers_see_the_page_where_we_want_it(
+def test_the_page_is_public_only_if_it_is_set_so(
     serve: Callable[..., TestClient], changes: dict[str, object], *, shown: bool
 ) -> None:
     client = serve(**changes)

@@ -1,4 +1,4 @@
-"""Who answers, whether it is alive, and whether it can work."""
+"""Who responses, whether it is alive, and whether it can work."""
 
 from collections.abc import Callable
 
@@ -14,25 +14,25 @@ ABSENT = [
 ]
 
 
-def test_the_root_tells_who_answers_and_where_the_docs_are(client: TestClient) -> None:
+def test_the_root_has_name_version_and_path_of_the_documentation(client: TestClient) -> None:
     about = client.get("/").json()
     assert about == {"name": TITLE, "version": VERSION, "docs": "/docs"}
     assert client.get(about["docs"]).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz"])
-def test_all_is_well(client: TestClient, path: str) -> None:
-    answer = client.get(path)
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+def test_a_healthy_process_returns_200(client: TestClient, path: str) -> None:
+    response = client.get(path)
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
 
 @pytest.mark.parametrize("url", ABSENT)
-def test_without_a_database_it_is_alive_but_not_ready(serve: Callable[..., TestClient], url: str) -> None:
+def test_without_a_database_the_process_is_alive_but_not_ready(serve: Callable[..., TestClient], url: str) -> None:
     client = serve(database_url=make_url(url))
     assert client.get("/livez").status_code == 200
-    answer = client.get("/readyz")
-    assert answer.status_code == 503
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.headers["Retry-After"] == "1"
-    assert answer.json()["type"] == "urn:problem:database-unavailable"
-    assert "hunter2" not in answer.text
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.headers["Retry-After"] == "1"
+    assert response.json()["type"] == "urn:problem:database-unavailable"
+    assert "hunter2" not in response.text

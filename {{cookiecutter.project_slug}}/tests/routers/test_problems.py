@@ -1,4 +1,4 @@
-"""Every error is a problem after RFC 9457."""
+"""Error responses are problems after RFC 9457."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -23,45 +23,45 @@ router = APIRouter()
 
 
 class Login(RequestBody):
-    """What must not be repeated."""
+    """A body with a secret."""
 
     user: str
     pin: int
 
 
-class NoRoomError(NotFoundError):
-    """One of each kind."""
+class ItemNotFoundError(NotFoundError):
+    """An error of one kind."""
 
-    code = "no-room"
-    title = "No such room"
-
-
-class RoomTakenError(ConflictError):
-    """One of each kind."""
-
-    code = "room-taken"
-    title = "The room is taken"
+    code = "item-not-found"
+    title = "No such item"
 
 
-class RoomClosedError(UnavailableError):
-    """One of each kind."""
+class ItemTakenError(ConflictError):
+    """An error of one kind."""
 
-    code = "room-closed"
-    title = "The room is closed"
+    code = "item-taken"
+    title = "The item is taken"
 
 
-ERRORS = {error.code: error for error in (NoRoomError, RoomTakenError, RoomClosedError)}
+class ItemLockedError(UnavailableError):
+    """An error of one kind."""
+
+    code = "item-locked"
+    title = "The item is locked"
+
+
+ERRORS = {error.code: error for error in (ItemNotFoundError, ItemTakenError, ItemLockedError)}
 
 
 @router.get("/errors/{code}")
 async def fail(code: str) -> None:
-    detail = "the hotel's own words"
-    raise ERRORS[code](detail)  # for an unknown code a KeyError, which nobody foresees
+    detail = "A detail."
+    raise ERRORS[code](detail)  # for an unknown code a KeyError, which is not handled
 
 
 @router.get("/logins")
 async def list_logins() -> None:
-    """Share the path with another method."""
+    """Another method of the same path."""
 
 
 @router.post("/logins")
@@ -70,7 +70,7 @@ async def log_in(login: Login) -> str:
 
 
 @pytest.fixture(scope="module")
-def hotel(serve: Callable[..., TestClient]) -> TestClient:
+def failing(serve: Callable[..., TestClient]) -> TestClient:
     """An application whose routes fail."""
     return serve(router)
 
@@ -81,42 +81,42 @@ def hotel(serve: Callable[..., TestClient]) -> TestClient:
         ("GET", "/nowhere", 404),
         ("DELETE", "/livez", 405),
         ("POST", "/logins", 422),
-        ("GET", "/errors/unforeseen", 500),
+        ("GET", "/errors/unknown", 500),
     ],
 )
-def test_errors_of_the_framework_are_problems(hotel: TestClient, method: str, path: str, status: int) -> None:
-    answer = hotel.request(method, path)
-    problem = answer.json()
-    assert answer.status_code == problem["status"] == status
-    assert answer.headers["Content-Type"] == "application/problem+json"
+def test_errors_of_the_framework_are_problems(failing: TestClient, method: str, path: str, status: int) -> None:
+    response = failing.request(method, path)
+    problem = response.json()
+    assert response.status_code == problem["status"] == status
+    assert response.headers["Content-Type"] == "application/problem+json"
     assert problem["type"] == "about:blank"
     assert problem["title"] == HTTPStatus(status).phrase
     assert problem["detail"]
     assert problem["instance"] == path
-    assert problem["request_id"] == answer.headers["X-Request-ID"]
+    assert problem["request_id"] == response.headers["X-Request-ID"]
     assert ("errors" in problem) == (status == 422)
 
 
 @pytest.mark.parametrize(
     ("code", "title", "status"),
     [
-        ("no-room", "No such room", 404),
-        ("room-taken", "The room is taken", 409),
-        ("room-closed", "The room is closed", 503),
+        ("item-not-found", "No such item", 404),
+        ("item-taken", "The item is taken", 409),
+        ("item-locked", "The item is locked", 503),
     ],
 )
-def test_an_error_of_a_service_gets_the_status_of_its_kind(
-    hotel: TestClient, code: str, title: str, status: int
+def test_an_error_of_a_service_has_the_status_of_its_kind(
+    failing: TestClient, code: str, title: str, status: int
 ) -> None:
-    answer = hotel.get(f"/errors/{code}")
-    assert answer.status_code == status
-    assert answer.json() == {
+    response = failing.get(f"/errors/{code}")
+    assert response.status_code == status
+    assert response.json() == {
         "type": f"urn:problem:{code}",
         "title": title,
         "status": status,
-        "detail": "the hotel's own words",
+        "detail": "A detail.",
         "instance": f"/errors/{code}",
-        "request_id": answer.headers["X-Request-ID"],
+        "request_id": response.headers["X-Request-ID"],
     }
 
 
@@ -124,52 +124,52 @@ def test_every_kind_of_error_has_a_status() -> None:
     assert set(ServiceError.__subclasses__()) == set(STATUS_BY_KIND)
 
 
-def test_what_is_unavailable_is_worth_another_try(hotel: TestClient) -> None:
-    assert hotel.get("/errors/room-closed").headers["Retry-After"] == "1"
-    assert "Retry-After" not in hotel.get("/errors/room-taken").headers
+def test_a_503_has_a_retry_after_header(failing: TestClient) -> None:
+    assert failing.get("/errors/item-locked").headers["Retry-After"] == "1"
+    assert "Retry-After" not in failing.get("/errors/item-taken").headers
 
 
-def test_a_wrong_method_is_told_the_right_one(hotel: TestClient) -> None:
-    assert hotel.delete("/livez").headers["Allow"] == "GET"
-    assert hotel.delete("/logins").headers["Allow"] == "GET, POST"
-    assert hotel.delete("/docs").headers["Allow"] == "GET, HEAD"
+def test_a_405_has_all_allowed_methods(failing: TestClient) -> None:
+    assert failing.delete("/livez").headers["Allow"] == "GET"
+    assert failing.delete("/logins").headers["Allow"] == "GET, POST"
+    assert failing.delete("/docs").headers["Allow"] == "GET, HEAD"
 
 
-def test_an_unforeseen_error_gives_nothing_away(hotel: TestClient) -> None:
-    assert "KeyError" not in hotel.get("/errors/unforeseen").text
+def test_an_unhandled_exception_is_not_revealed(failing: TestClient) -> None:
+    assert "KeyError" not in failing.get("/errors/unknown").text
 
 
-def test_all_invalid_parts_are_named_but_not_repeated(hotel: TestClient) -> None:
-    answer = hotel.post("/logins", json={"pin": "hunter2", "hobby": "hunter2"})
-    parts = {(*part["loc"], part["type"]) for part in answer.json()["errors"]}
+def test_a_422_has_all_invalid_fields_but_no_values(failing: TestClient) -> None:
+    response = failing.post("/logins", json={"pin": "hunter2", "hobby": "hunter2"})
+    parts = {(*part["loc"], part["type"]) for part in response.json()["errors"]}
     assert parts == {
         ("body", "user", "missing"),
         ("body", "pin", "int_parsing"),
         ("body", "hobby", "extra_forbidden"),
     }
-    assert "hunter2" not in answer.text
+    assert "hunter2" not in response.text
 
 
 @pytest.mark.parametrize(
     ("content", "status"),
     [(b"", 422), (b"{", 422), (b"[]", 422), (b"null", 422), (b'{"user": "\xff"}', 400), (b"[" * 100_000, 400)],
 )
-def test_a_body_that_is_no_object_is_a_problem(hotel: TestClient, content: bytes, status: int) -> None:
-    answer = hotel.post("/logins", content=content, headers={"Content-Type": "application/json"})
-    assert answer.status_code == answer.json()["status"] == status
+def test_a_body_that_is_not_an_object_is_a_problem(failing: TestClient, content: bytes, status: int) -> None:
+    response = failing.post("/logins", content=content, headers={"Content-Type": "application/json"})
+    assert response.status_code == response.json()["status"] == status
 
 
 @pytest.mark.parametrize("announced", [True, False])
-def test_too_large_a_body_is_a_problem(hotel: TestClient, *, announced: bool) -> None:
+def test_a_body_that_is_too_large_is_a_problem(failing: TestClient, *, announced: bool) -> None:
     content: bytes | Iterator[bytes] = TOO_LARGE if announced else iter([TOO_LARGE])
-    answer = hotel.post("/logins", content=content, headers={"Content-Type": "application/json"})
-    assert answer.status_code == 413
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.json()["request_id"] == answer.headers["X-Request-ID"]
+    response = failing.post("/logins", content=content, headers={"Content-Type": "application/json"})
+    assert response.status_code == 413
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.json()["request_id"] == response.headers["X-Request-ID"]
 
 
 @pytest.mark.anyio
-async def test_too_slow_a_body_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_body_that_is_too_slow_is_a_408(monkeypatch: pytest.MonkeyPatch) -> None:
     async def read(_: Scope, receive: Receive, __: Send) -> None:
         while (await receive())["more_body"]:
             pass
@@ -184,13 +184,13 @@ async def test_too_slow_a_body_is_not_waited_for(monkeypatch: pytest.MonkeyPatch
     assert error.value.status_code == 408
 
 
-def test_the_documentation_gives_problems_their_media_type(client: TestClient) -> None:
+def test_the_openapi_schema_has_the_media_type_of_problems(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
-    answers = [
-        (int(status), list(answer.get("content", {})))
+    responses = [
+        (int(status), list(response.get("content", {})))
         for path in paths.values()
         for operation in path.values()
-        for status, answer in operation["responses"].items()
+        for status, response in operation["responses"].items()
     ]
-    assert all(media == ["application/problem+json"] for status, media in answers if status >= 400)
-    assert any(status == 503 for status, _ in answers)
+    assert all(media == ["application/problem+json"] for status, media in responses if status >= 400)
+    assert any(status == 503 for status, _ in responses)

@@ -1,4 +1,4 @@
-"""Transactions over HTTP."""
+"""The endpoints of transactions."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -12,19 +12,17 @@ from fastapi.testclient import TestClient
 BREAD = {"amount": "12.50", "description": "Bread", "occurred_at": "2026-01-31T12:00:00Z"}
 
 
-def test_a_new_transaction_is_found_where_its_location_says(
-    client: TestClient, make_budget: Callable[..., str]
-) -> None:
+def test_a_new_transaction_is_found_at_its_location(client: TestClient, make_budget: Callable[..., str]) -> None:
     budget = make_budget()
-    answer = client.post(f"{budget}/transactions", json=BREAD)
-    transaction = answer.json()
-    assert answer.status_code == 201
+    response = client.post(f"{budget}/transactions", json=BREAD)
+    transaction = response.json()
+    assert response.status_code == 201
     assert transaction == {**BREAD, "id": transaction["id"], "budget_id": budget.rpartition("/")[2]}
     assert UUID(transaction["id"]).version == 7
-    assert client.get(answer.headers["Location"]).json() == transaction
+    assert client.get(response.headers["Location"]).json() == transaction
 
 
-def test_without_a_time_money_is_spent_now(
+def test_a_transaction_occurs_now_by_default(
     client: TestClient, make_budget: Callable[..., str], spend: Callable[..., str]
 ) -> None:
     budget = make_budget()
@@ -34,7 +32,7 @@ def test_without_a_time_money_is_spent_now(
 
 
 @pytest.mark.parametrize(
-    ("given", "answered"),
+    ("given", "returned"),
     [
         ("2026-01-31T12:00:00Z", "2026-01-31T12:00:00Z"),
         ("2026-01-31T12:00:00+05:30", "2026-01-31T06:30:00Z"),
@@ -43,12 +41,12 @@ def test_without_a_time_money_is_spent_now(
         ("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999Z"),
     ],
 )
-def test_times_are_answered_in_utc_whatever_zone_they_came_in(
-    client: TestClient, make_budget: Callable[..., str], given: str, answered: str
+def test_times_of_any_zone_are_returned_in_utc(
+    client: TestClient, make_budget: Callable[..., str], given: str, returned: str
 ) -> None:
-    answer = client.post(f"{make_budget()}/transactions", json={**BREAD, "occurred_at": given})
-    assert answer.json()["occurred_at"] == answered
-    assert client.get(answer.headers["Location"]).json()["occurred_at"] == answered
+    response = client.post(f"{make_budget()}/transactions", json={**BREAD, "occurred_at": given})
+    assert response.json()["occurred_at"] == returned
+    assert client.get(response.headers["Location"]).json()["occurred_at"] == returned
 
 
 @pytest.mark.parametrize(
@@ -75,21 +73,21 @@ def test_times_are_answered_in_utc_whatever_zone_they_came_in(
 def test_an_invalid_transaction_is_refused(
     client: TestClient, make_budget: Callable[..., str], change: dict[str, object], part: str
 ) -> None:
-    answer = client.post(f"{make_budget()}/transactions", json={**BREAD, **change})
-    assert answer.status_code == 422
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert [error["loc"] for error in answer.json()["errors"]] == [["body", part]]
+    response = client.post(f"{make_budget()}/transactions", json={**BREAD, **change})
+    assert response.status_code == 422
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert [error["loc"] for error in response.json()["errors"]] == [["body", part]]
 
 
-def test_the_last_cent_can_be_spent_but_no_more(
+def test_the_last_cent_can_be_spent_but_not_more(
     client: TestClient, make_budget: Callable[..., str], spend: Callable[..., str]
 ) -> None:
     budget = make_budget(limit="0.30")
     spend(budget, "0.10")
     spend(budget, "0.20")
-    answer = client.post(f"{budget}/transactions", json={**BREAD, "amount": "0.01"})
-    assert (answer.status_code, answer.json()["type"]) == (409, "urn:problem:limit-exceeded")
-    assert answer.json()["detail"] == "0.01 is more than the 0.00 that is left."
+    response = client.post(f"{budget}/transactions", json={**BREAD, "amount": "0.01"})
+    assert (response.status_code, response.json()["type"]) == (409, "urn:problem:limit-exceeded")
+    assert response.json()["detail"] == "0.01 is more than the 0.00 that is left."
     assert client.get(f"{budget}/transactions").json()["total"] == 2
 
 
@@ -101,18 +99,20 @@ def test_the_largest_amounts_stay_exact(
     assert client.get(f"{budget}/summary").json()["remaining"] == "0.01"
 
 
-def test_of_forty_that_spend_at_once_ten_find_room(client: TestClient, make_budget: Callable[..., str]) -> None:
+def test_ten_of_forty_concurrent_transactions_are_within_the_limit(
+    client: TestClient, make_budget: Callable[..., str]
+) -> None:
     budget = make_budget(limit="1.00")
     with ThreadPoolExecutor(40) as clients:
-        answers = clients.map(
+        responses = clients.map(
             lambda _: client.post(f"{budget}/transactions", json={**BREAD, "amount": "0.10"}), range(40)
         )
-        assert Counter(answer.status_code for answer in answers) == {201: 10, 409: 30}
+        assert Counter(response.status_code for response in responses) == {201: 10, 409: 30}
     summary = client.get(f"{budget}/summary").json()
     assert (summary["spent"], summary["remaining"], summary["transactions"]) == ("1.00", "0.00", 10)
 
 
-def test_a_removed_transaction_gives_its_amount_back(
+def test_the_amount_of_a_deleted_transaction_can_be_spent_again(
     client: TestClient, make_budget: Callable[..., str], spend: Callable[..., str]
 ) -> None:
     budget = make_budget(limit="10.00")
@@ -128,15 +128,15 @@ def test_a_transaction_is_found_in_its_own_budget_only(
 ) -> None:
     food, rent = make_budget(name="Food"), make_budget(name="Rent")
     elsewhere = spend(food).replace(food, rent)
-    for answer in (client.get(elsewhere), client.delete(elsewhere)):
-        assert (answer.status_code, answer.json()["type"]) == (404, "urn:problem:transaction-not-found")
+    for response in (client.get(elsewhere), client.delete(elsewhere)):
+        assert (response.status_code, response.json()["type"]) == (404, "urn:problem:transaction-not-found")
     assert client.get(f"{rent}/transactions").json()["total"] == 0
 
 
-def test_without_a_budget_there_are_no_transactions(client: TestClient) -> None:
+def test_transactions_of_a_missing_budget_are_not_found(client: TestClient) -> None:
     missing = f"/v1/budgets/{uuid4()}/transactions"
-    answers = [client.post(missing, json=BREAD), client.get(missing), client.delete(f"{missing}/{uuid4()}")]
-    assert {(answer.status_code, answer.json()["type"]) for answer in answers} == {
+    responses = [client.post(missing, json=BREAD), client.get(missing), client.delete(f"{missing}/{uuid4()}")]
+    assert {(response.status_code, response.json()["type"]) for response in responses} == {
         (404, "urn:problem:budget-not-found")
     }
 

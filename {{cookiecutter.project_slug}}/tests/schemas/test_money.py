@@ -1,4 +1,4 @@
-"""Amounts of money on the wire."""
+"""Amounts of money in requests and responses."""
 
 from decimal import Decimal
 
@@ -12,7 +12,7 @@ money = TypeAdapter(Money)
 
 
 @pytest.mark.parametrize(
-    ("given", "read"),
+    ("given", "parsed"),
     [
         ("12.50", "12.50"),
         ("12.5", "12.5"),
@@ -22,8 +22,8 @@ money = TypeAdapter(Money)
         ("999999999999.99", "999999999999.99"),
     ],
 )
-def test_an_amount_is_read_exactly(given: str, read: str) -> None:
-    assert amounts.validate_python(given) == Decimal(read)
+def test_an_amount_is_parsed_exactly(given: str, parsed: str) -> None:
+    assert amounts.validate_python(given) == Decimal(parsed)
 
 
 @pytest.mark.parametrize(
@@ -33,24 +33,24 @@ def test_an_amount_is_read_exactly(given: str, read: str) -> None:
         *("-1", "-0.01", "+1"),
         *("0.001", "1.000", "1000000000000", "1e3", "1E-2"),
         *("", " ", " 1", "1 ", "1\n", "1.", ".5", "1,50", "1 000", "1_000", "€1"),
-        *("NaN", "Infinity", "-inf", "0x10", "\0", "1\0", "١", "１"),  # noqa: RUF001 - digits, but not ours
+        *("NaN", "Infinity", "-inf", "0x10", "\0", "1\0", "١", "１"),  # noqa: RUF001 - digits of other scripts
         *(12, 12.5, True, None, Decimal("12.50"), ["12.50"]),
     ],
 )
-def test_what_is_no_amount_is_refused(given: object) -> None:
+def test_anything_else_is_refused(given: object) -> None:
     with pytest.raises(ValidationError, match=r"An amount is a string such as \"12.50\""):
         amounts.validate_python(given)
 
 
 @pytest.mark.parametrize(
-    ("value", "written"),
+    ("value", "formatted"),
     [("0", "0.00"), ("7", "7.00"), ("12.5", "12.50"), ("1E+3", "1000.00"), ("1E+11", "100000000000.00")],
 )
-def test_money_is_written_with_both_places(value: str, written: str) -> None:
-    assert money.dump_python(Decimal(value)) == written
+def test_money_has_two_decimal_places(value: str, formatted: str) -> None:
+    assert money.dump_python(Decimal(value)) == formatted
 
 
 @pytest.mark.parametrize(("adapter", "mode"), [(amounts, "validation"), (money, "serialization")])
-def test_money_is_documented_as_text(adapter: TypeAdapter[Decimal], mode: str) -> None:
+def test_money_is_a_string_in_the_schema(adapter: TypeAdapter[Decimal], mode: str) -> None:
     schema = adapter.json_schema(mode="validation" if mode == "validation" else "serialization")
     assert (schema["type"], schema["examples"]) == ("string", ["12.50"])

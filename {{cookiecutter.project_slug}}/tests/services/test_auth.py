@@ -27,7 +27,7 @@ U = TypeVar("U")
 
 EMAIL = "ada@example.com"
 PASSWORD = "a password of a few words"
-SIGNER = TokenSigner("no less than 32 characters, as asked", issuer="API")
+SIGNER = TokenSigner("a secret of at least 32 characters", issuer="API")
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from api.services.security import (
     verify_password,
 )
 
-SECRET = "no less than 32 characters, as asked"
+SECRET = "a secret of at least 32 characters"
 SIGNER = TokenSigner(SECRET, issuer="API")
 USER, TOKEN = UUID(int=1), UUID(int=2)
 HOUR = timedelta(hours=1)
