@@ -1,12 +1,13 @@
 """New lines in files of the project: its router, its model, and relationships of other models to it."""
 
 import ast
+import re
 from collections.abc import Sequence
 
 from add_resource.project import parse, refuse, tidy
 from add_resource.resource import Resource, camel
 
-MAIN, MODELS = "api/main.py", "api/models/__init__.py"
+INCLUDE = re.compile(r"(?<![.\w])(\w+)\.include_router\(")
 
 
 def insert(source: str, line: str, statements: Sequence[ast.stmt], *, in_order: bool = True) -> str:
@@ -24,23 +25,13 @@ def add_import(source: str, line: str) -> str:
     return insert(source, line, body[: others[0] if others else None], in_order=False)
 
 
-def includer(statement: ast.stmt) -> str:
-    """Return the name of what includes a router in a statement, or ""."""
-    for node in ast.walk(statement):
-        match node:
-            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="include_router")):
-                return name
-    return ""
-
-
 def add_router(source: str, names: str) -> str:
     """Import a router and include it among the others of a function, if there are any."""
     source = add_import(source, f"from api.routers import {names}")
     for function in ast.parse(source).body:
-        routers = [node for node in getattr(function, "body", []) if includer(node)]
-        if routers:
-            line = f"{' ' * routers[-1].col_offset}{includer(routers[-1])}.include_router({names}.router)"
-            return insert(source, line, routers)
+        routers = [node for node in getattr(function, "body", []) if INCLUDE.search(ast.unparse(node))]
+        if routers and (match := INCLUDE.search(ast.unparse(routers[-1]))):
+            return insert(source, f"{' ' * routers[-1].col_offset}{match[1]}.include_router({names}.router)", routers)
     return source
 
 
@@ -56,21 +47,20 @@ def add_relationship(source: str, model: str, line: str, import_line: str) -> st
             source = insert(source, f"    {import_line}", block.body, in_order=False)
             break
     else:
-        source = add_import(source, f"\nif TYPE_CHECKING:\n    {import_line}")
-        source = add_import(source, "from typing import TYPE_CHECKING")
+        source = add_import(source, f"from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    {import_line}")
     return add_import(source, "from sqlalchemy.orm import WriteOnlyMapped, relationship")
 
 
 def relate(source: str, path: str, resource: Resource) -> str:
-    """Add the relationships of the models in a file; each is one line, since git merges lines of two branches so."""
+    """Add relationships to the models in a file; each is one line, since git merges the lines of two branches so."""
     name, folder = camel(resource.name), resource.project.folder
     for each in map(resource.describe, resource.relations):
         if each["model"].path == path:
             key = f'foreign_keys="{name}.{each["column"]}", ' if each["ambiguous"] else ""
-            call = f'relationship(back_populates="{each["name"]}", {key}passive_deletes="all")'
+            call = f'relationship(back_populates="{each["name"]}", {key}passive_deletes=True)'
             line = f'    {each["back"]}: WriteOnlyMapped["{name}"] = {call}'
-            whole = f"class _:\n{line}\n"
-            line += "" if tidy(folder, path, whole) == whole else "  # fmt: skip"
+            fits = tidy(folder, path, f"class _:\n{line}\n").endswith(f"\n{line}\n")
+            line += "" if fits else "  # fmt: skip"
             source = add_relationship(
                 source, each["model"].name, line, f"from api.models.{resource.names} import {name}"
             )
@@ -92,17 +82,18 @@ def edits(resource: Resource) -> dict[str, tuple[bytes, bytes]]:
     """Return the files that get new lines, before and after; only one that is formatted already is formatted again."""
     names, name, folder = resource.names, camel(resource.name), resource.project.folder
     changed = {}
-    for path in dict.fromkeys(
-        [MAIN, MODELS, *(each["model"].path for each in map(resource.describe, resource.relations))]
-    ):
+    models = [resource.project.models[field.argument].path for field in resource.relations]
+    for path in dict.fromkeys(["api/main.py", "api/models/__init__.py", *models]):
         parse(folder / path)
         before = (folder / path).read_bytes()
-        old = before.decode().replace("\r\n", "\n")
-        new = add_router(old, names) if path == MAIN else old
-        new = add_import(new, f"from api.models.{names} import {name} as {name}") if path == MODELS else new
+        old = new = before.decode().replace("\r\n", "\n")
+        if path == "api/main.py":
+            new = add_router(old, names)
+        elif path == "api/models/__init__.py":
+            new = add_import(old, f"from api.models.{names} import {name} as {name}")
         new = relate(new, path, resource)
         new = tidy(folder, path, new) if tidy(folder, path, old) == old else new
-        lost, added = simple_statements(old) - simple_statements(new), simple_statements(new) - simple_statements(old)
-        refuse(*([f"{path} has no place for the new lines."] if lost or len(added) < 1 + (path == MAIN) else []))
+        had, has = simple_statements(old), simple_statements(new)
+        refuse(not (had < has and len(has - had) > (path == "api/main.py")) and f"{path} has no place for new lines.")
         changed[path] = before, (new.replace("\n", "\r\n") if b"\r\n" in before else new).encode()
     return changed

@@ -1,7 +1,6 @@
 """Prepare everything in memory, then write it; an error or an interruption leaves the project as it was."""
 
 import ast
-import io
 import os
 import shutil
 import signal
@@ -14,7 +13,6 @@ from add_resource.edit import edits
 from add_resource.project import RefusedError, read_project, refuse, tidy
 from add_resource.resource import read_resource
 
-Edits = Mapping[str, tuple[bytes, bytes]]
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
@@ -22,15 +20,12 @@ def defined_twice(source: str) -> set[str]:
     """Return the names that a file imports or defines more than once."""
     names: list[str] = []
     for node in ast.parse(source).body:
-        match node:
-            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
-                names += [alias.asname or alias.name for alias in aliases]
-            case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.Assign(targets=[ast.Name(id=name)]):
-                names.append(name)
-    return {name for name in names if names.count(name) > 1 and name[0] != "_"}
+        names += [alias.name for alias in getattr(node, "names", [])]
+        names += [getattr(each, "id", getattr(each, "name", "")) for each in (node, *getattr(node, "targets", []))]
+    return {name for name in names if name and names.count(name) > 1}
 
 
-def prepare(answers: Mapping[str, str], folder: Path) -> tuple[dict[str, bytes], Edits]:
+def prepare(answers: Mapping[str, str], folder: Path) -> tuple[dict[str, bytes], dict[str, tuple[bytes, bytes]]]:
     """Return the content of the new files, and of those that get new lines before and after, or raise `RefusedError`."""
     resource = read_resource(answers, read_project(folder))
     texts = resource.render()
@@ -49,7 +44,7 @@ def replace(path: Path, content: bytes) -> None:
         new.unlink(missing_ok=True)
 
 
-def write(folder: Path, new: Mapping[str, bytes], changed: Edits) -> None:
+def write(folder: Path, new: Mapping[str, bytes], changed: Mapping[str, tuple[bytes, bytes]]) -> None:
     """Write the new files, then replace the others; an error takes everything back."""
     try:
         for name, content in new.items():
@@ -57,17 +52,17 @@ def write(folder: Path, new: Mapping[str, bytes], changed: Edits) -> None:
             with (folder / name).open("xb") as file:
                 file.write(content)
         for name, (before, after) in changed.items():
-            refuse(*([f"{name} was edited meanwhile."] if (folder / name).read_bytes() != before else []))
+            refuse((folder / name).read_bytes() != before and f"{name} was edited meanwhile.")
             replace(folder / name, after)
     except BaseException:
-        for name, (before, after) in changed.items():
-            if (folder / name).read_bytes() == after:
-                replace(folder / name, before)
         for name, content in new.items():
             if (folder / name).is_file() and content.startswith((folder / name).read_bytes()):
                 (folder / name).unlink()
             with suppress(OSError):  # a folder that is not empty stays
                 (folder / name).parent.rmdir()
+        for name, (before, after) in changed.items():
+            if (folder / name).read_bytes() == after:
+                replace(folder / name, before)
         raise
 
 
@@ -75,7 +70,7 @@ def interrupt(*_: object) -> None:
     """Stop once: what is written is then taken back without a further interruption."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
+    raise KeyboardInterrupt("interrupted")
 
 
 def main(answers: Mapping[str, str], templates: Path) -> int:
@@ -83,17 +78,14 @@ def main(answers: Mapping[str, str], templates: Path) -> int:
     folder = Path(templates.parent, answers["project"]).resolve()
     for number in SIGNALS:
         signal.signal(number, interrupt)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
     try:
         new, changed = prepare(answers, folder)
         write(folder, new, changed)
     except (RefusedError, OSError, KeyboardInterrupt) as error:
-        print(f"Nothing was changed:\n{error or 'interrupted'}", file=sys.stderr)
+        print(f"Nothing was changed:\n{error}", file=sys.stderr)
         return 1
-    print("\n".join([*(f"new      {name}" for name in sorted(new)), *(f"changed  {name}" for name in changed)]))
-    print("Next: make migrate lint test")
-    os.chdir(folder)
+    lines = [*(f"new      {name}" for name in sorted(new)), *(f"changed  {name}" for name in changed)]
+    print("\n".join([*lines, "Next: make migrate lint test"]))
+    os.chdir(folder)  # Windows removes no current folder
     shutil.rmtree(templates, ignore_errors=True)
     return 0

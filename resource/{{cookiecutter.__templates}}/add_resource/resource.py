@@ -6,7 +6,7 @@ import keyword
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,17 +19,16 @@ ENVIRONMENT = jinja2.Environment(
     autoescape=jinja2.select_autoescape(),  # of HTML, which is not written here
     loader=jinja2.FileSystemLoader(Path(__file__).parents[1]),
     trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
     undefined=jinja2.StrictUndefined,
 )
 PACKAGES = ("dependencies", "models", "routers", "schemas", "services")
 
 WORD = re.compile(r"(?=.{1,30}$)(?!model_)[a-z][a-z0-9]*(_[a-z0-9]+)*")
-NO_WORD = "is reserved, or not lower_case of at most 30 a-z, 0-9 and _, beginning with a letter."
-FIELD = re.compile(r"([^:]*):(\w*)(?:=([^?!]*))?(\??!?|!\?)")
-OPTION = re.compile(r"[a-z][a-z0-9_-]{,39}")
-TYPES = ("str", "text", "int", "money", "decimal", "bool", "date", "datetime", "uuid", "email", "enum", "ref")
+VALUE = r"[a-z][a-z0-9_-]{,39}"
+TYPES = rf"(?:str|int|money|decimal|date|datetime|uuid|email|ref=\w+)(?:\??!?|!\?)|(?:text|bool|enum={VALUE}(?:\|{VALUE})*)\??"
+FIELD = re.compile(rf"([^:]*):(?=(?:{TYPES})$)(\w+)=?([^?!]*)([?!]*)")
+RULE = """A field is name:type, then ? if it is optional and ! if it is unique. The types are str, int, money, decimal,
+date, datetime, uuid, email, ref=TABLE and, which can't be unique, text, bool and enum=open|paid."""
 RESERVED = {
     *("metadata", "registry"),  # attributes of each model
     *("construct", "copy", "dict", "from_orm", "json", "parse_file", "parse_obj", "parse_raw", "schema", "schema_json"),
@@ -37,6 +36,7 @@ RESERVED = {
     *("id", "owner", "owner_id"),  # fields of each resource
     *("bool", "dt", "int", "str", "self", "l"),  # names in annotations, of a parameter, and one that ruff refuses
 }
+MAX_KEY = 63  # bytes, of a name in PostgreSQL
 
 
 def camel(name: str) -> str:
@@ -46,56 +46,26 @@ def camel(name: str) -> str:
 
 @dataclass(frozen=True)
 class Field:
-    """A field; `argument` has the values of an enum, or the table that it refers to."""
+    """A field, and its column; `argument` has the values of an enum, or the table that it refers to."""
 
     name: str
+    column: str
     type_: str
     argument: str
     optional: bool = False
     unique: bool = False
 
-    @property
-    def column(self) -> str:
-        """Its name in the table and in requests."""
-        return f"{self.name}_id" if self.type_ == "ref" else self.name
-
-    def complaints(self, tables: list[str]) -> Iterator[str]:
-        """Yield what is wrong with it; `tables` are those that it can refer to."""
-        options = self.argument.split("|")
-        if not WORD.fullmatch(self.name) or keyword.iskeyword(self.name) or self.name in RESERVED:
-            yield f"The name of the field {self.name!a} {NO_WORD}"
-        if self.type_ not in TYPES:
-            yield f"{self.name}:{self.type_}: the types are {', '.join(TYPES)}."
-        if self.unique and self.type_ in ("text", "bool", "enum"):
-            yield f"{self.name}: {self.type_} can't be unique."
-        if self.argument and self.type_ not in ("enum", "ref"):
-            yield f"{self.name}: {self.type_} takes nothing after =."
-        if self.type_ == "enum" and (len({*options}) < len(options) or not all(map(OPTION.fullmatch, options))):
-            yield f"{self.name}: the values of an enum differ, and are lower-case, such as {self.name}:enum=open|paid."
-        if self.type_ == "ref" and self.argument not in tables:
-            yield f"{self.name}:ref={self.argument}: it can refer to {', '.join(tables) or 'nothing yet'}."
-
 
 @dataclass(frozen=True)
 class Resource:
-    """A resource; `head` is the last migration before its own."""
+    """A resource; `relations` are the fields that refer to models, `head` is the last migration before its own."""
 
     name: str
     names: str
     fields: list[Field]
+    relations: list[Field]
     project: Project
     head: str | None
-
-    @property
-    def relations(self) -> list[Field]:
-        """The fields that refer to other models; with `auth`, one is the owner."""
-        owner = [Field("owner", "ref", "users")] if self.project.auth else []
-        return [*owner, *(field for field in self.fields if field.type_ == "ref")]
-
-    @property
-    def revision(self) -> str:
-        """A hash, so that two branches never choose the same one."""
-        return hashlib.sha256(f"{self.head} {self.names}".encode()).hexdigest()[:12]
 
     def describe(self, field: Field) -> dict[str, Any]:
         """Return a field with what its type is in each package, and with the names of a relationship's other side."""
@@ -104,10 +74,8 @@ class Resource:
         plain = not ambiguous and model and self.names not in model.attributes
         values = {
             **vars(field),
-            "column": field.column,
-            "words": field.name.replace("_", " "),
             "shape": camel(self.name) + camel(field.name),
-            "auth": self.project.auth,
+            "project": self.project,
             "model": model,
             "ambiguous": ambiguous,
             "back": self.names if plain else f"{field.name}_{self.names}",
@@ -116,33 +84,34 @@ class Resource:
         return {**values, "storage": "", "definition": "", "files": [], **kinds[field.type_]}
 
     def render(self) -> dict[str, str]:
-        """Return the new files, not formatted yet; those that resources share come with the first of them."""
+        """Return the new files, not formatted yet, or raise `RefusedError`; some come with the first resource that needs them."""
         fields, relations = ([self.describe(field) for field in each] for each in (self.fields, self.relations))
+        revision = hashlib.sha256(f"{self.head} {self.names}".encode()).hexdigest()[:12]  # differs between branches
         tests = ("migrations", "routers", "services", *(["models"] if relations else []))
         shared = sorted({file for field in (*fields, *relations) for file in field["files"]})
         templates = {
             **{f"api/{package}/{self.names}.py": f"api/{package}/resources.py" for package in PACKAGES},
             **{f"tests/{package}/test_{self.names}.py": f"tests/{package}/test_resources.py" for package in tests},
-            f"migrations/versions/{self.revision}_{self.names}.py": "migrations/versions/revision_resources.py",
-            **{file: file for file in shared if not os.path.lexists(self.project.folder / file)},
+            f"migrations/versions/{revision}_{self.names}.py": "migrations/versions/revision_resources.py",
         }
-        names = {"name": self.name, "names": self.names, "head": self.head, "revision": self.revision}
-        values = {**names, "auth": self.project.auth, "fields": fields, "relations": relations}
+        there = [file for file in (*templates, *shared) if os.path.lexists(self.project.folder / file)]
+        refuse(*(f"{file} exists already. {LEFT_OVER}" for file in there if file in templates))
+        templates |= {file: file for file in shared if file not in there}
+        values = {**vars(self), "fields": fields, "relations": relations, "revision": revision}
         return {file: ENVIRONMENT.get_template(f"{name}.jinja").render(values) for file, name in templates.items()}
 
 
-def complaints(name: str, names: str, project: Project) -> Iterator[str]:
-    """Yield what is wrong with the name of a resource and its plural."""
-    for word in (name, names):
-        if not WORD.fullmatch(word) or keyword.iskeyword(word) or word in {"metadata", "registry", *dir(builtins)}:
-            yield f"The name {word!a} {NO_WORD}"
-            return
-    for file in (f"api/{package}/{names}.py" for package in PACKAGES):
-        if os.path.lexists(project.folder / file):
-            yield f"{file} exists already. {LEFT_OVER}"
+def unusable(word: str, reserved: Container[str]) -> list[str]:
+    """Return why a word can't be a name, if so."""
+    usable = WORD.fullmatch(word) and not keyword.iskeyword(word) and word not in reserved
+    return [] if usable else [f"The name {word!a} is reserved, or not lower_case, with a-z, 0-9 and _, at most 30."]
+
+
+def taken(name: str, names: str, project: Project) -> Iterator[str]:
+    """Yield what has the name of a resource, or its plural, already."""
     for word in (names, camel(name)):
         if word in project.taken:
-            yield f"{project.taken[word]} has {word} already."
+            yield f"{project.taken[word]} has {word} already. {LEFT_OVER}"
     if re.search(rf"\b{names}\b", (project.folder / "api/main.py").read_text(encoding="utf-8")):
         yield f"api/main.py uses the name {names} already; plural= sets another one."
 
@@ -151,20 +120,26 @@ def read_resource(answers: Mapping[str, str], project: Project) -> Resource:
     """Return the resource that is asked for, or raise `RefusedError` with everything that is wrong."""
     name, texts = answers["name"], answers["fields"].split()
     names = answers["plural"] or f"{name}s"
-    wrong = list(complaints(name, names, project))
-    fields: list[Field] = []
-    for text in texts:
-        if match := FIELD.fullmatch(text):
-            fields.append(Field(match[1], match[2], match[3] or "", "?" in match[4], "!" in match[4]))
-            wrong += fields[-1].complaints(project.referable())
-        else:
-            wrong.append(f"{text!a}: a field is name:type, then ? if it is optional and ! if it is unique.")
+    tables = [table for table, each in project.models.items() if not project.auth or "owner_id" in each.attributes]
+    wrong = [each for word in (name, names) for each in unusable(word, {"metadata", "registry", *dir(builtins)})]
+    wrong += [] if wrong else taken(name, names, project)
+    unclear = [text for text in texts if not FIELD.fullmatch(text)]
+    wrong += [f"{' '.join(unclear)!a} can't be read. {RULE}"] if unclear or not texts else []
+    fields = [
+        Field(word, f"{word}_id" if type_ == "ref" else word, type_, argument, "?" in marks, "!" in marks)
+        for word, type_, argument, marks in (match.groups() for match in map(FIELD.fullmatch, texts) if match)
+    ]
+    wrong += [why for field in fields for why in unusable(field.name, RESERVED)]
+    twice = [field.name for field in fields if len({*field.argument.split("|")}) <= field.argument.count("|")]
+    wrong += [f"{each}: the values of an enum must differ." for each in twice]
+    lost = [field.name for field in fields if field.type_ == "ref" and field.argument not in tables]
+    wrong += [f"{each}: it can refer to {', '.join(tables) or 'nothing yet'}." for each in lost]
     used = [each for field in fields for each in {field.name, field.column}]
     wrong += sorted({f"Two fields are called {each}." for each in used if used.count(each) > 1})
-    wrong += [] if texts else ['A resource has fields, such as fields="number:str! due:date?".']
+    relations = [field for field in fields if field.type_ == "ref"]
+    relations[:0] = [Field("owner", "owner_id", "ref", "users")] if project.auth else []
+    keys = [f"fk_{names}_{each.column}_{each.argument}" for each in relations]
+    keys += [f"uq_{names}_owner_id_{field.column}" for field in fields if field.unique]
+    wrong += [f"{key} is longer than {MAX_KEY} bytes." for key in keys if len(key) > MAX_KEY]
     refuse(*wrong)
-    resource = Resource(name, names, fields, project, find_head(project.folder))
-    identifiers = [f"fk_{names}_{each.column}_{each.argument}" for each in resource.relations]
-    identifiers += [f"uq_{names}_owner_id_{field.column}" for field in fields if field.unique]
-    refuse(*(f"{each} is longer than the 63 bytes of PostgreSQL." for each in identifiers if len(each) > 63))
-    return resource
+    return Resource(name, names, fields, relations, project, find_head(project.folder))
