@@ -3,7 +3,6 @@
 import builtins
 import hashlib
 import keyword
-import os
 import re
 import tomllib
 from collections.abc import Container, Iterator, Mapping
@@ -94,9 +93,8 @@ class Resource:
             **{f"tests/{package}/test_{self.names}.py": f"tests/{package}/test_resources.py" for package in tests},
             f"migrations/versions/{revision}_{self.names}.py": "migrations/versions/revision_resources.py",
         }
-        there = [file for file in (*templates, *shared) if os.path.lexists(self.project.folder / file)]
-        refuse(*(f"{file} exists already. {LEFT_OVER}" for file in there if file in templates))
-        templates |= {file: file for file in shared if file not in there}
+        refuse(*(f"{file} exists already. {LEFT_OVER}" for file in templates if (self.project.folder / file).exists()))
+        templates |= {file: file for file in shared if not (self.project.folder / file).exists()}
         values = {**vars(self), "fields": fields, "relations": relations, "revision": revision}
         return {file: ENVIRONMENT.get_template(f"{name}.jinja").render(values) for file, name in templates.items()}
 
