@@ -5,7 +5,7 @@ import hashlib
 import keyword
 import re
 import tomllib
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,13 +105,12 @@ def unusable(word: str, reserved: Container[str]) -> list[str]:
     return [] if usable else [f"The name {word!a} is reserved, or not lower_case, with a-z, 0-9 and _, at most 30."]
 
 
-def taken(name: str, names: str, project: Project) -> Iterator[str]:
-    """Yield what has the name of a resource, or its plural, already."""
-    for word in (names, camel(name)):
-        if word in project.taken:
-            yield f"{project.taken[word]} has {word} already. {LEFT_OVER}"
-    if re.search(rf"\b{names}\b", (project.folder / "api/main.py").read_text(encoding="utf-8")):
-        yield f"api/main.py uses the name {names} already; plural= sets another one."
+def taken(name: str, names: str, project: Project) -> list[str]:
+    """Return what has the name of a resource, or its plural, already."""
+    there = [f"{project.taken[word]} has {word} already" for word in (names, camel(name)) if word in project.taken]
+    uses = re.search(rf"\b{names}\b", (project.folder / "api/main.py").read_text(encoding="utf-8"))
+    there += [f"api/main.py has the name {names} already; plural= sets another one"] if uses else []
+    return [f"{each}. {LEFT_OVER}" for each in there[:1]]
 
 
 def read_resource(answers: Mapping[str, str], project: Project) -> Resource:
