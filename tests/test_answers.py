@@ -22,10 +22,10 @@ from cookiecutter.prompt import prompt_for_config
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2 import Template, TemplateError
-from setup import options
 
 from conftest import ROOT, TEMPLATE, Answer, Bake, Generate, Project, command_line, copy_template, run, tool
 from repository import commit, git
+from setup import options
 
 QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 TEXT_FILES = ("pyproject.toml", "api/__init__.py", "README.md")

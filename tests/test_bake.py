@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
-from setup import options
 
 from conftest import PAIRWISE, ROOT, TEMPLATE, Answer, Bake, every_combination, named
+from setup import options
 
 LOCKS = {"requirements.txt", "requirements-dev.txt"}
 

@@ -18,10 +18,10 @@ from cookiecutter.environment import StrictEnvironment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2 import Template
-from setup import options
-from setup.finish import time_limit
 
 from conftest import ROOT, TEMPLATE, Bake, Project
+from setup import options
+from setup.finish import time_limit
 
 HOOKS = [ROOT / "hooks/pre_gen_project.py", ROOT / "resource/hooks/post_gen_project.py"]
 PACKAGE = TEMPLATE / "UNFINISHED" / "setup"
@@ -61,7 +61,7 @@ class TestContext:
         assert json.loads(template(ANSWERS).render(cookiecutter=answers)) == answers
         for hook in HOOKS:
             text = template(hook).render(cookiecutter=answers)
-            (value,) = re.findall(r'^(?:ANSWERS|RAW) = (r""".*""")', text, re.MULTILINE)
+            (value,) = re.findall(r'(?:^ANSWERS = |^RAW = |loads\()(r""".*""")', text, re.MULTILINE)
             assert json.loads(ast.literal_eval(value)) == answers
 
     @pytest.mark.parametrize("hook", HOOKS, ids=lambda path: path.stem)

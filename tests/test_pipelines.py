@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
-from setup import options
 
 from conftest import COMPILED, EVERYTHING, Answer, Bake, Project, path_with_uv, tool
 from engine import needs_engine
 from repository import git
+from setup import options
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the commands are those of a Unix shell")
 
