@@ -38,7 +38,7 @@ class TestContext:
         assert json.loads(jinja_template(ANSWERS).render(cookiecutter=answers)) == answers
         for hook in HOOKS:
             text = jinja_template(hook).render(cookiecutter=answers)
-            (value,) = re.findall(r'^(?:ANSWERS|RAW) = (r""".*""")', text, re.MULTILINE)
+            (value,) = re.findall(r'(?:^ANSWERS = |^RAW = |loads\()(r""".*""")', text, re.MULTILINE)
             assert json.loads(ast.literal_eval(value)) == answers
 
     def test_the_hooks_know_every_question_and_its_choices(self, pre: ModuleType) -> None:

@@ -1,59 +1,75 @@
 """A resource that is added to a generated project: a finished slice, or nothing at all."""
 
-import difflib
+import ast
+import builtins
+import errno
+import json
 import os
 import re
 import shutil
 import signal
 import subprocess
-import sys
-import tomllib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
+from itertools import count
 from pathlib import Path
 
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from conftest import PAIRWISE, ROOT, Answer, Bake, Project, command_line, copy_template, load_hook, named, run, tool
+from add_resource.edit import edits
+from add_resource.main import defined_twice, prepare, write
+from add_resource.project import Project as KnownProject
+from add_resource.project import RefusedError, read_project
+from add_resource.resource import FIELD, RESERVED, read_resource, unusable
+from conftest import PAIRWISE, ROOT, Answer, Bake, Project, command_line, copy_template, run, tool
 from repository import commit, git
 from serving import wait_until
 from test_quality import check
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the commands are those of a Unix shell")
 
-hook = load_hook("post_gen_project", "resource/hooks")
-
-TEMPLATES = ROOT / "resource" / "{{cookiecutter.__templates}}"
-ISSUED = "number:str! total:decimal due:date? paid:bool budget:ref=budgets"
+INVOICE = "number:str! total:money due:date? paid:bool"
 EVERY_TYPE = (
-    "number:str! note:text total:decimal? paid:bool sure:bool? size:int! due:date? born:date! at:datetime? "
-    "seen:datetime! token:uuid! other_token:uuid? mail:email! second:email? status:enum=open|paid|void one:enum=a?"
+    "number:str! note:text total:money? rate:decimal exact:decimal!? paid:bool sure:bool? size:int! date:date! born:date? "
+    "datetime:datetime seen:datetime! token:uuid! other:uuid? mail:email! second:email? status:enum=open|paid|void one:enum=a?"
 )
+# What code depends on; the other options add none.
+OPTION_SETS = list({tuple(answers.items())[:4]: dict(tuple(answers.items())[:4]) for answers in PAIRWISE}.values())
 
 Adopt = Callable[..., Project]
 
 
 @pytest.fixture
-def adopt(bake: Bake, environment: Path, tmp_path: Path) -> Callable[..., Project]:
-    """Make a project to write into, under version control, with its tools installed."""
+def adopt(bake: Bake, environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Adopt:
+    """Return a function that makes a project to write into, under version control, with its tools installed."""
+    monkeypatch.setenv("PATH", f"{environment}{os.pathsep}{os.environ['PATH']}")
+    numbers = count()
 
     def adopt(**answers: Answer) -> Project:
-        project = Project(shutil.copytree(bake(**answers).path, tmp_path / "adopted"))
+        project = Project(shutil.copytree(bake(**answers).path, tmp_path / f"adopted-{next(numbers)}"))
         (project.path / "venv").symlink_to(environment.parent)
-        keep(project)
+        git(project.path, "init", "--quiet")
+        (project.path / ".git/info/exclude").write_text("venv\n", encoding="utf-8")
+        commit(project.path, "Start")
         return project
 
     return adopt
 
 
-def keep(project: Project) -> None:
-    """Commit whatever there is, but for the tools."""
-    if not project.has(".git"):
-        git(project.path, "init", "--quiet")
-        (project.path / ".git/info/exclude").write_text("venv\n", encoding="utf-8")
-    commit(project.path, "...")
+@pytest.fixture(scope="session")
+def known(bake: Bake) -> KnownProject:
+    """Return what is read of the default project."""
+    return read_project(bake().path)
+
+
+def answers_of(name: str, fields: str, plural: str = "") -> dict[str, str]:
+    return {"name": name, "fields": fields, "plural": plural}
+
+
+def add(project: Project, name: str, fields: str, plural: str = "") -> None:
+    """Do what the hook does, without the second that its command line takes."""
+    write(project.path, *prepare(answers_of(name, fields, plural), project.path))
 
 
 def make(project: Project, *variables: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -61,596 +77,393 @@ def make(project: Project, *variables: str, env: Mapping[str, str] | None = None
     return project.run("make", "-o", "venv/.installed", "resource", *variables, env=env)
 
 
-def resource(project: Project, *variables: str) -> subprocess.CompletedProcess[str]:
-    """Type `make resource` with the template of this repository."""
-    return make(project, f"template={ROOT}", *variables)
+def changes(project: Project) -> list[str]:
+    return project.run("git", "status", "--porcelain", "--untracked-files=all").stdout.splitlines()
 
 
-def answers_of(name: str, fields: str, **others: str) -> dict[str, str]:
-    """Answer all questions."""
-    return {"name": name, "fields": fields, "plural": "", "dry_run": "", **others}
-
-
-def add(project: Project, name: str, fields: str, **others: str) -> None:
-    """Do what the hook does, without the second that its command line takes."""
-    hook.add_or_take_back(answers_of(name, fields, **others), TEMPLATES, project.path)
-
-
-def changes(project: Project) -> str:
-    """What git says of the project."""
-    return project.run("git", "status", "--porcelain", "--untracked-files=all").stdout
-
-
-def contents(project: Project) -> dict[str, bytes]:
-    """Every file of the project, but for git's and the tools' own."""
-    return {
-        name: (project.path / name).read_bytes()
-        for name in project.files()
-        if not name.startswith((".git/", "venv/")) and "_cache/" not in name
-    }
-
-
-def assert_only_added(project: Project) -> None:
-    """Nothing that was there is gone or different, but that lines have come in between."""
-    numbers = project.run("git", "diff", "--numstat").stdout.splitlines()
-    assert {line.split("\t")[1] for line in numbers} == {"0"}
-    assert {line[:3] for line in changes(project).splitlines()} == {" M ", "?? "}
-
-
-def assert_tests_pass(project: Project, words: str, **surroundings: str) -> None:
-    done = project.run(
-        project.path / "venv/bin" / "pytest", "-q", "-p", "no:cacheprovider", "-k", words, env=surroundings
-    )
+def assert_tests_pass(project: Project, words: str, **variables: str) -> None:
+    command = (project.path / "venv/bin/pytest", "-q", "-p", "no:cacheprovider", "-k", words)
+    done = project.run(*command, env=variables)
     assert done.returncode == 0, done.stdout
     assert "skipped" not in done.stdout.splitlines()[-1]
 
 
-class TestWords:
-    """The names in a slice."""
-
-    @pytest.mark.parametrize(
-        ("name", "plural"),
-        [
-            *(("invoice", "invoices"), ("category", "categories"), ("day", "days"), ("box", "boxes"), ("bus", "buses")),
-            *(("address", "addresses"), ("branch", "branches"), ("wish", "wishes"), ("person", "people")),
-            *(
-                ("analysis", "analyses"),
-                ("shelf", "shelves"),
-                ("order_item", "order_items"),
-                ("sales_lady", "sales_ladies"),
-            ),
-            *(("grand_child", "grand_children"), ("news", "news"), ("photo", "photos"), ("hero", "heroes")),
-        ],
-    )
-    def test_plurals_are_english(self, name: str, plural: str) -> None:
-        assert hook.plural_of(name) == plural
-
-    @pytest.mark.parametrize(
-        "phrase",
-        ["an invoice", "a budget", "a user", "an hour", "a unit", "an uncle", "a one time code", "an order item"],
-    )
-    def test_articles_are_those_that_are_spoken(self, phrase: str) -> None:
-        assert hook.with_article(phrase.partition(" ")[2]) == phrase
+class TestFields:
+    """What can be typed."""
 
     @given(st.text())
-    def test_whatever_is_refused_gets_a_suggestion_that_is_not(self, text: str) -> None:
-        assert hook.WORD.fullmatch(hook.suggested_word(text))
-        assert len(hook.suggested_word(text)) <= hook.LONGEST_WORD
+    def test_any_text_is_a_field_or_refused(self, text: str) -> None:
+        if match := FIELD.fullmatch(text):
+            assert ":" in text
+            assert set(match[4]) <= {"?", "!"}
 
-    def test_a_resource_may_have_another_plural(self, adopt: Adopt) -> None:
+    @pytest.mark.parametrize("word", ["date", "datetime", "type", "list", "order", "match", "x1", "a" * 30])
+    def test_a_name_that_means_something_elsewhere_can_be_a_field(self, word: str) -> None:
+        assert unusable(word, RESERVED) == []
+
+    @pytest.mark.parametrize(
+        ("name", "fields", "words"),
+        [
+            ("", "a:str", "lower_case"),
+            ("Invoice", "a:str", "lower_case"),
+            ("../../x", "a:str", "lower_case"),
+            ("x" * 31, "a:str", "at most 30"),
+            ("class", "a:str", "reserved"),
+            ("list", "a:str", "reserved"),
+            ("doc", "a:str", "api/main.py has the name docs already; plural="),
+            ("budget", "a:str", "api/models/budgets.py has budgets already"),
+            ("problem", "a:str", "api/schemas/problems.py has Problem already"),
+            ("request", "a:str", "two things called Request"),
+            ("invoice", "", "A field is name:type"),
+            (
+                "invoice",
+                "a a:strr b:str!! c:bool! d:int=3 e:enum f:enum=A g:ref h:str?x",
+                "'a a:strr b:str!! c:bool! d:int=3",
+            ),
+            ("invoice", "import:str Number:str metadata:int id:int model_a:int l:int", "'import' is"),
+            ("invoice", "a:str a:int", "Two fields are called a"),
+            ("invoice", "budget:ref=budgets budget_id:uuid", "Two fields are called budget_id"),
+            ("invoice", "state:enum=a|a", "must differ"),
+            ("invoice", "payer:ref=users", "it can refer to budgets"),
+            ("invoice", "one:ref=transactions", "it can refer to budgets"),
+            ("invoice", f"{'x' * 30}:ref=budgets {'y' * 30}:str! name:create", "A field is name:type"),
+            ("invoice" * 4, f"{'x' * 30}:ref=budgets", "is longer than 63"),
+            ("invoice", "create:str", "two things called InvoiceCreate"),
+        ],
+    )
+    def test_what_cannot_be_is_refused(self, bake: Bake, name: str, fields: str, words: str) -> None:
+        with pytest.raises(RefusedError) as refused:
+            prepare(answers_of(name, fields), bake().path)
+        assert words in str(refused.value)
+
+    def test_every_reason_is_given_at_once(self, bake: Bake) -> None:
+        with pytest.raises(RefusedError) as refused:
+            prepare(answers_of("class", "id:str a:text! b:ref=nothing a:int"), bake().path)
+        for words in ("'class'", "'id'", "'a:text!' can't be read", "b: it can refer to budgets."):
+            assert words in str(refused.value)
+
+
+class TestProjects:
+    """Projects that a slice is added to, however they were edited."""
+
+    @pytest.mark.parametrize(
+        ("file", "change", "words"),
+        [
+            ("tests/services/test_invoices.py", lambda _: "", "It exists already|exists already"),
+            ("api/main.py", lambda text: text.replace("include_router", "add_router"), "no place for new lines"),
+            ("api/main.py", lambda text: f"{text})", "must be Python.*git status"),
+            ("migrations/versions/x.py", lambda _: 'revision = "x"\ndown_revision = None\n', "alembic merge heads"),
+            ("pyproject.toml", lambda text: text.replace("[tool.cookiecutter-backend]", "[tool.x]"), "pyproject.toml"),
+        ],
+    )
+    def test_a_project_without_a_place_for_it_is_not_changed(
+        self, adopt: Adopt, file: str, change: Callable[[str], str], words: str
+    ) -> None:
         project = adopt()
-        add(project, "person", "name:str", plural="persons")
-        assert project.has("api/models/persons.py")
+        path = project.path / file
+        path.write_text(change(path.read_text("utf-8") if path.exists() else ""), encoding="utf-8")
+        before = changes(project)
+        with pytest.raises(RefusedError, match=words):
+            add(project, "invoice", INVOICE)
+        assert changes(project) == before
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda text: re.sub(
+                r"(routers import) \(\s*(\w+,\s*)+\)",
+                lambda found: re.sub(r" \(|,?\s*\)", "", " ".join(found[0].split())),
+                text,
+            ),
+            lambda text: text.replace("    problems,\n", "    # Errors.\n    problems,  # RFC 9457\n"),
+            lambda text: re.sub(
+                r"(    app\.include_router\(\w+\.router\)\n)+",
+                "    for each in (health, budgets, transactions):\n        app.include_router(each.router)\n",
+                text,
+            ),
+            lambda text: text.replace(
+                "    app.include_router(transactions.router)\n",
+                "    budgets.router.include_router(transactions.router)\n    app.include_router(budgets.router)\n",
+            ),
+            lambda text: re.sub(r"\bapp(?=\.| = problems|\)| *$)", "web", text, flags=re.MULTILINE),
+            lambda text: text.replace("\n", "\r\n"),
+            lambda text: text.replace("\n\n", "\n\n\n\n"),
+        ],
+        ids=["one line", "comments", "loop", "nested", "other name", "windows", "not formatted"],
+    )
+    @pytest.mark.parametrize("name", ["account", "invoice", "zebra"])
+    def test_a_router_joins_the_others_however_they_are_listed(
+        self, adopt: Adopt, change: Callable[[str], str], name: str
+    ) -> None:
+        project = adopt(auth=False)
+        path = project.path / "api/main.py"
+        path.write_bytes(change(path.read_text(encoding="utf-8")).encode())
+        before, after = edits(read_resource(answers_of(name, "a:str"), read_project(project.path)))["api/main.py"]
+        kept, lines = before.decode().splitlines(), after.decode().splitlines()
+        assert len(lines) >= len(kept) + 1
+        assert sum(f"include_router({name}s.router)" in line for line in lines) == 1
+        assert b"\r\n" not in before or after.count(b"\r\n") == after.count(b"\n")
+        path.write_bytes(after)
+        if "\n\n\n\n" not in before.decode():
+            for command in (("check", "--select", "I,F"), ("format", "--check")):
+                done = project.run("ruff", *command, "--no-cache", path)
+                assert done.returncode == 0, done.stdout
+
+    @pytest.mark.slow
+    def test_a_project_that_was_edited_by_hand_gets_a_slice_in_its_own_format(
+        self, adopt: Adopt, environment: Path, tmp_path: Path
+    ) -> None:
+        project = adopt()
+        pyproject = project.text("pyproject.toml").replace("line-length = 120", "line-length = 88")
+        (project.path / "pyproject.toml").write_text(pyproject, encoding="utf-8")
+        for command in (("alembic", "revision", "-m", "nothing yet"), ("ruff", "check", "--fix"), ("ruff", "format")):
+            done = project.run(*command, env={"RUFF_NO_CACHE": "true"})
+            assert done.returncode == 0, done.stdout + done.stderr
+        commit(project.path, "Edit by hand")
+        add(project, "person", f"{INVOICE} budget:ref=budgets", plural="people")
+        [last] = project.path.glob("migrations/versions/*_nothing_yet.py")
+        [migration] = project.path.glob("migrations/versions/*_people.py")
+        assert f'down_revision: str | None = "{last.name.partition("_")[0]}"' in migration.read_text(encoding="utf-8")
+        assert check(project.path, environment, tmp_path) == {}
+        assert_tests_pass(project, "people or migrations")
+
+    def test_a_resource_is_added_once(self, adopt: Adopt) -> None:
+        project = adopt()
+        add(project, "invoice", INVOICE)
+        with pytest.raises(RefusedError, match=r"invoices already. If an interrupted run has left it, `git restore`"):
+            add(project, "invoice", INVOICE)
+
+
+class TestBranches:
+    """Two branches that each add a resource."""
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("account", "zebra"),
+            ("invoice", "receipt"),
+            ("receipt", "invoice"),
+            ("invoice_line_item_of_someone", "invoice"),
+        ],
+    )
+    def test_they_merge_without_a_conflict(
+        self, adopt: Adopt, environment: Path, tmp_path: Path, one: str, other: str
+    ) -> None:
+        project = adopt()
+        fields = f"{INVOICE} size:int budget:ref=budgets source:ref=tags target:ref=tags? tag:ref=tags"
+        add(project, "tag", "name:str!")
+        commit(project.path, "tag")
+        for name in (one, other):
+            git(project.path, "switch", "--quiet", "--create", name, "main")
+            add(project, name, fields)
+            commit(project.path, name)
+        git(project.path, "merge", "--quiet", "--no-edit", one)
+        for command in (("alembic", "merge", "heads", "-m", "merge"), ("ruff", "check", "--fix")):
+            done = project.run(*command, env={"RUFF_NO_CACHE": "true"})
+            assert done.returncode == 0, done.stdout + done.stderr
+        add(project, "after_merge", f"one:ref={one}s other:ref={other}s")
+        assert_tests_pass(project, "test_models_can_be_configured or migrations")
+        if one == "receipt":
+            assert check(project.path, environment, tmp_path) == {}
+            assert_tests_pass(project, f"{one}s or {other}s or after_merges")
+
+
+WORDS = st.one_of(
+    st.from_regex(r"[a-z][a-z0-9]{0,8}(_[a-z0-9]{1,5}){0,2}", fullmatch=True),
+    st.sampled_from(
+        re.findall(
+            r"\w+",
+            """type limit order user check select group name total items offset hash format filter set list property cls
+            match case body page token password key value errors table column default null true x1 client count index tuple
+            t date datetime entity session fields request id_1 service""",
+        )
+    ),
+).filter(lambda word: not word.endswith("_id") and not unusable(word, RESERVED))
+VALUES = st.lists(st.from_regex(r"[a-z][a-z0-9_-]{0,9}", fullmatch=True), min_size=1, max_size=4, unique=True)
+UNIQUE = ("str", "int", "money", "decimal", "date", "datetime", "uuid", "email", "ref")
+
+
+@st.composite
+def field_lists(draw: st.DrawFn) -> str:
+    """Make up fields; which table one refers to is decided when it is known what there is."""
+    texts = []
+    for word in draw(st.lists(WORDS, min_size=1, max_size=7, unique=True)):
+        kind = draw(st.sampled_from((*UNIQUE, "text", "bool", "enum")))
+        argument = {"enum": f"={'|'.join(draw(VALUES))}", "ref": f"=<{draw(st.integers(0, 99))}>"}.get(kind, "")
+        marks = draw(st.sampled_from(("", "", "?", "!", "?!"))) if kind in UNIQUE else draw(st.sampled_from(("", "?")))
+        texts.append(f"{word}:{kind}{argument}{marks}")
+    return " ".join(texts)
+
+
+def some_field_lists(count: int) -> list[str]:
+    """Return so many lists."""
+    found: list[str] = []
+
+    @settings(max_examples=count, database=None, phases=[Phase.generate])
+    @given(field_lists())
+    def collect(fields: str) -> None:
+        found.append(fields)
+
+    collect()
+    return found
+
+
+def with_tables(fields: str, project: KnownProject) -> str:
+    """Let fields refer to tables that are there, if there are any."""
+    tables = [table for table, model in project.models.items() if not project.auth or "owner_id" in model.attributes]
+    if not tables:
+        return re.sub(r"ref=<\d+>", "uuid", fields)
+    return re.sub(r"<(\d+)>", lambda index: tables[int(index[1]) % len(tables)], fields)
+
+
+FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+class TestSlices:
+    """What is written."""
+
+    @settings(max_examples=200)
+    @given(fields=field_lists())
+    def test_any_slice_is_python_and_shadows_no_builtin(self, known: KnownProject, fields: str) -> None:
+        for file, text in read_resource(answers_of("thing", with_tables(fields, known)), known).render().items():
+            compile(text, file, "exec", dont_inherit=True)
+            assert not defined_twice(text)
+            names = {node.name for node in ast.walk(ast.parse(text)) if isinstance(node, FUNCTION)}
+            assert not names & {*dir(builtins)}
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("number", [6, pytest.param(40, marks=pytest.mark.long)])
+    def test_random_slices_pass_all_checks_on_both_databases(
+        self, adopt: Adopt, environment: Path, tmp_path: Path, postgresql: str, number: int
+    ) -> None:
+        project = adopt()
+        for n, fields in enumerate(some_field_lists(number)):
+            add(project, f"thing{n}", with_tables(fields, read_project(project.path)))
+        assert check(project.path, environment, tmp_path) == {}
+        words = " or ".join(f"thing{n}s" for n in range(number))
+        assert_tests_pass(project, words)
+        assert_tests_pass(project, words, TEST_DATABASE_URL=postgresql)
+        done = project.run("alembic", "check", env={"DATABASE_URL": postgresql})
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("answers", OPTION_SETS, ids=lambda answers: "-".join(map(str, answers.values())))
+    def test_every_option_set_takes_every_type(
+        self, adopt: Adopt, environment: Path, tmp_path: Path, answers: dict[str, Answer]
+    ) -> None:
+        project = adopt(**answers)
+        add(project, "client_account", EVERY_TYPE)
+        add(project, "visit", "account:ref=client_accounts other:ref=client_accounts?! type:str")
+        assert check(project.path, environment, tmp_path) == {}
+        assert_tests_pass(project, "client_accounts or visits or decimals or int32 or iso_date or multi_line_str")
+
+    @pytest.mark.slow
+    def test_ten_resources_in_a_row_refer_to_each_other(self, adopt: Adopt, environment: Path, tmp_path: Path) -> None:
+        project = adopt(example=False, auth=False)
+        add(project, "user", "name:str!")  # without auth, a resource like any other
+        for n in range(9):
+            before = f"before:ref=thing{n - 1}s" if n else "lead:ref=users?"
+            add(project, f"thing{n}", f"name:str! {before} first:ref={'thing0s?' if n > 1 else 'users!'}")
+        assert len(changes(project)) == len({*changes(project)}) > 80
+        assert check(project.path, environment, tmp_path) == {}
+        assert_tests_pass(project, "users or thing1s or thing8s or migrations")
+
+    @pytest.mark.slow
+    def test_generated_requests_get_documented_responses(self, adopt: Adopt) -> None:
+        project = adopt(example=False)
+        add(project, "client_account", EVERY_TYPE)
+        add(project, "visit", "account:ref=client_accounts other:ref=client_accounts?!")
+        fuzz = project.run("pytest", "-q", "-p", "no:cacheprovider", "tests/fuzz.py", "-k", "account or visit")
+        assert fuzz.returncode == 0, fuzz.stdout
+
+    @pytest.mark.parametrize("auth", [True, False])
+    def test_every_field_of_a_request_has_a_readable_example(self, adopt: Adopt, *, auth: bool) -> None:
+        project = adopt(auth=auth, example=False)
+        add(project, "account", EVERY_TYPE)
+        code = "import json; from api.main import app; print(json.dumps(app.openapi()['components']['schemas']))"
+        schemas = json.loads(project.run("python", "-c", code).stdout)
+        for fields in (schemas["AccountCreate"]["properties"], schemas["AccountUpdate"]["properties"]):
+            assert len(fields) == len(EVERY_TYPE.split())
+            for field in fields.values():
+                kind = field.get("anyOf", [field])[0]
+                readable = {"boolean", "date", "date-time", "uuid", "email"}
+                assert (
+                    {kind["type"], kind.get("format")} & readable
+                    or "enum" in kind
+                    or "const" in kind
+                    or kind["examples"]
+                )
 
 
 @pytest.mark.slow
 class TestCommand:
     """`make resource`, as it is typed."""
 
-    def test_it_adds_a_slice_that_passes_all_checks(
-        self, adopt: Adopt, environment: Path, postgresql: str, tmp_path: Path
-    ) -> None:
+    def test_it_adds_a_slice_and_lists_its_files(self, adopt: Adopt) -> None:
         project = adopt()
-        done = resource(project, "name=invoice", f"fields={ISSUED}")
+        done = make(project, f"template={ROOT}", "name=invoice", f"fields={INVOICE} budget:ref=budgets")
         assert done.returncode == 0, done.stderr
-        assert_only_added(project)
-        added = {
-            *(f"api/{room}/invoices.py" for room in ("dependencies", "models", "routers", "schemas", "services")),
-            *(f"tests/{room}/test_invoices.py" for room in ("migrations", "routers", "services")),
-            *("migrations/versions/0002_invoices.py", "tests/rows.py"),
-            *("api/schemas/iso_date.py", "tests/schemas/test_iso_date.py"),
+        words = {"new     ": "??", "changed ": " M"}
+        listed = [f"{words[line[:8]]} {line[9:]}" for line in done.stdout.splitlines() if line[:8] in words]
+        assert sorted(listed) == sorted(changes(project))
+        assert {line[3:] for line in listed if line.startswith(" M")} == {
+            *("api/main.py", "api/models/__init__.py", "api/models/budgets.py", "api/models/users.py")
         }
-        lines = [f"?? {name}" for name in added] + [" M api/main.py", " M api/models/__init__.py"]
-        assert sorted(changes(project).splitlines()) == sorted(lines)
-        assert sorted(re.findall(r"^  new      (.*)$", done.stdout, re.MULTILINE)) == sorted(added)
-        assert check(project.path, environment, tmp_path) == {}
-        assert_tests_pass(project, "")
-        assert_tests_pass(project, "invoices or migrations", TEST_DATABASE_URL=postgresql)
-        on_postgresql = project.run(environment / "alembic", "check", env={"DATABASE_URL": postgresql})
-        assert on_postgresql.returncode == 0, on_postgresql.stdout + on_postgresql.stderr
+        assert not project.has(".resource-templates")
 
-    @pytest.mark.parametrize("auth", [True, False])
-    def test_requests_that_nobody_thought_of_get_documented_answers(
-        self, adopt: Adopt, environment: Path, *, auth: bool
-    ) -> None:
-        project = adopt(auth=auth, example=False)
-        add(project, "client_account", EVERY_TYPE)
-        add(project, "visit", "account:ref=client_accounts other:ref=client_accounts?!")
-        fuzz = project.run(
-            environment / "pytest", "-q", "-p", "no:cacheprovider", "tests/fuzz.py", "-k", "v1 or sequence"
-        )
-        assert fuzz.returncode == 0, fuzz.stdout
-        assert "/v1/visits/{visit_id}" in (
-            project.run(environment / "python", "-c", "from api.main import app; print(app.openapi())").stdout
-        )
-
-    def test_it_shows_what_it_would_write_and_writes_nothing(self, adopt: Adopt) -> None:
+    def test_a_refusal_is_one_message(self, adopt: Adopt) -> None:
         project = adopt()
-        before = contents(project)
-        done = resource(project, "name=invoice", f"fields={ISSUED}", "dry_run=yes")
+        done = make(project, f"template={ROOT}", "name=class", "fields=a:str! b:enum=$$HOME; `d`")
+        assert done.returncode != 0
+        assert "Traceback" not in done.stdout + done.stderr
+        assert done.stderr.startswith("Nothing was changed:\nThe name 'class' is reserved")
+        assert "'b:enum=$HOME; `d`' can't be read" in done.stderr
+        assert changes(project) == []
+
+    def test_a_template_can_be_an_address(self, adopt: Adopt, tmp_path: Path, home: Path) -> None:
+        template = Project(copy_template(tmp_path / "template.git"))
+        git(template.path, "init", "--quiet")
+        commit(template.path, "Start")
+        project = adopt()
+        address = f"template={template.path.as_uri()}"
+        done = make(project, address, "name=invoice", f"fields={INVOICE}", env={"HOME": str(home)})
         assert done.returncode == 0, done.stderr
-        assert contents(project) == before
-        assert not project.has(".resource")
-        shown = done.stdout[done.stdout.index("--- ") :]
-        assert resource(project, "name=invoice", f"fields={ISSUED}").returncode == 0
-        for name, content in contents(project).items():
-            if content != before.get(name):
-                old, new = before.get(name, b"").decode(), content.decode()
-                lines = difflib.ndiff(old.splitlines(), new.splitlines())
-                assert f"+++ {name}\n" in shown
-                assert all(f"+{line[2:]}\n" in shown for line in lines if line.startswith("+ "))
-        assert not re.search(r"^-(?!-- )", shown, re.MULTILINE)
+        assert project.has("api/services/invoices.py")
+        done = make(project, "template=file:///nothing.git", "name=x", "fields=a:str", env={"HOME": str(home)})
+        assert done.stderr.startswith("The template could not be fetched: ")
+        assert len(done.stderr.splitlines()) == 2  # the other is make's own
 
     def test_it_is_pinned_to_the_version_that_the_project_came_from(
         self, tmp_path: Path, home: Path, environment: Path
     ) -> None:
         template = Project(copy_template(tmp_path / "template.git"))
-        keep(template)
-        url = template.path.as_uri()
-        done = run(command_line(tmp_path, template=url), cwd=tmp_path, env={"HOME": str(home)})
+        git(template.path, "init", "--quiet")
+        commit(template.path, "Start")
+        done = run(command_line(tmp_path, template=template.path.as_uri()), cwd=tmp_path, env={"HOME": str(home)})
         assert done.returncode == 0, done.stderr
         project = Project(tmp_path / "budget-api")
         (project.path / "venv").symlink_to(environment.parent)
-        record = tomllib.loads(project.text("pyproject.toml"))["tool"]["cookiecutter-backend"]
-        head = git(template.path, "rev-parse", "HEAD")
-        assert (record["template"], record["commit"]) == (url, head)
         shutil.rmtree(template.path / "resource")
-        keep(template)
+        commit(template.path, "Remove resources")
         with (project.path / "pyproject.toml").open("a", encoding="utf-8") as pyproject:
             pyproject.write('\n[tool.another]\ntemplate = "news.jinja"\ncommit = "none"\n')
-        done = make(project, "name=invoice", f"fields={ISSUED}", env={"HOME": str(home)})
+        done = make(project, "name=invoice", f"fields={INVOICE}", env={"HOME": str(home)})
         assert done.returncode == 0, done.stderr
         assert project.has("api/services/invoices.py")
 
-    def test_it_says_all_that_is_wrong_and_changes_nothing(self, adopt: Adopt) -> None:
-        project = adopt()
-        before = contents(project)
-        done = resource(
-            project, "name=class", "fields=id:str a:text! b:enum=$$HOME; c:ref=nothing `d` e:int?", "dry_run=what"
-        )
-        assert done.returncode != 0
-        assert re.findall(r"^(\w+) = ", done.stderr, re.MULTILINE) == ["name", *["fields"] * 4, "dry_run"]
-        assert done.stderr.count("  Try: ") == 6
-        assert contents(project) == before
-        assert not project.has(".resource")
-
-    def test_it_refuses_to_work_outside_of_such_a_project(self, tmp_path: Path) -> None:
-        command = (
-            tool("cookiecutter"),
-            "--no-input",
-            ROOT,
-            "--directory",
-            "resource",
-            "name=invoice",
-            "fields=number:str",
-        )
+    def test_it_works_in_a_project_alone(self, tmp_path: Path) -> None:
+        command = (tool("cookiecutter"), "--no-input", ROOT, "--directory", "resource", "name=invoice", "fields=a:str")
         done = run(command, cwd=tmp_path)
         assert done.returncode != 0
         assert "[tool.cookiecutter-backend]" in done.stderr
         assert list(tmp_path.iterdir()) == []
 
-
-class TestRefusals:
-    """What is not written, and what the user hears."""
-
-    @pytest.mark.parametrize(
-        ("name", "fields", "words"),
-        [
-            ("", "number:str", "lower-case words"),
-            ("Invoice", "number:str", "Try: invoice"),
-            ("../../x", "number:str", "Try: x"),
-            ("日本", "number:str", "Try: invoice"),
-            ("x" * 41, "number:str", "at most 40"),
-            ("class", "number:str", "Try: class_record"),
-            ("list", "number:str", "calls something else so"),
-            ("service", "number:str", "plural = 'services'"),
-            ("page", "number:str", "calls something else so"),
-            ("session", "number:str", "calls something else so"),
-            ("setting", "number:str", "plural = 'settings'"),
-            ("doc", "number:str", "api/main.py calls something else so"),
-            ("sheep", "number:str", "Try: plural=sheep_list"),
-            ("decimal", "number:str", "would call two things Decimal"),
-            ("select", "number:str", "would call two things select"),
-            ("budget", "number:str", "api/models/budgets.py has budgets already"),
-            ("problem", "number:str", "has Problem already"),
-            ("base", "number:str", "has Base already"),
-            ("invoice", "", "There must be one at least"),
-            ("invoice", "number", "A field is name:type"),
-            ("invoice", "number:string", "Try: number:str"),
-            ("invoice", "number:str!!", "A field is name:type"),
-            ("invoice", "Number:str", "Try: number"),
-            ("invoice", "import:str", "Try: the_import"),
-            ("invoice", "metadata:str", "Try: the_metadata"),
-            ("invoice", "parse_obj:str", "Try: the_parse_obj"),
-            ("invoice", "id_1:int", "Try: the_id_1"),
-            ("invoice", "id_:int", "Try: the_id"),
-            ("invoice", "owner_id:uuid", "Try: the_owner_id"),
-            ("invoice", "model_config:str", "Try: the_model_config"),
-            ("invoice", "number:str number:int", "Two are called so"),
-            ("invoice", "budget:ref=budgets budget_id:uuid", "Two are called so"),
-            ("invoice", "paid:bool!", "cannot be unique"),
-            ("invoice", "state:enum", "An enum names its choices"),
-            ("invoice", "state:enum=a|a", "Its choices must differ"),
-            ("invoice", "state:enum=a|\"'", "Its choices must differ"),
-            ("invoice", "budget:ref=budget", "Try: budget:ref=budgets"),
-            ("invoice", "payer:ref=users", "that belongs to a user"),
-            ("invoice", "one:ref=transactions", "that belongs to a user"),
-            ("invoice", f"{'x' * 40}:ref=budgets!", "more than 63"),
-        ],
-    )
-    def test_a_name_or_field_that_cannot_be_is_refused(self, bake: Bake, name: str, fields: str, words: str) -> None:
-        project = bake()
-        before = contents(project)
-        with pytest.raises(hook.RefusedError) as refused:
-            add(project, name, fields)
-        assert words in str(refused.value)
-        assert "\n  Try: " in str(refused.value)
-        assert contents(project) == before
-
-    @pytest.mark.parametrize(
-        ("file", "change", "words"),
-        [
-            ("tests/services/test_invoices.py", lambda _: "", "It is there already"),
-            ("api/models/__init__.py", lambda _: "", "lists nothing"),
-            ("api/main.py", lambda text: text.replace("include_router", "add_router"), "lists nothing"),
-            ("api/main.py", lambda text: f"{text})", "It must be Python"),
-            ("migrations/versions/x.py", lambda _: 'revision = "x"\ndown_revision = None\n', "alembic merge heads"),
-            ("migrations/versions/x.py", lambda _: 'revision = "0001"\ndown_revision = None\n', "x.py both have it"),
-            ("pyproject.toml", lambda text: text.replace("[tool.cookiecutter-backend]", "[tool.x]"), "pyproject.toml"),
-        ],
-    )
-    def test_a_project_that_has_no_place_for_it_is_left_alone(
-        self, adopt: Adopt, file: str, change: Callable[[str], str], words: str
-    ) -> None:
-        project = adopt()
-        path = project.path / file
-        path.write_text(change(path.read_text("utf-8") if path.exists() else ""), encoding="utf-8")
-        before = contents(project)
-        with pytest.raises(hook.RefusedError, match=re.escape(words)):
-            add(project, "invoice", "number:str")
-        assert contents(project) == before
-
-    def test_a_schema_hides_no_model_of_its_name(self, adopt: Adopt) -> None:
-        project = adopt()
-        (project.path / "api/schemas/x.py").write_text("class Budget: ...\n", encoding="utf-8")
-        assert hook.referable(hook.classes(project.path), auth=True)["budgets"] == "Budget"
-
-    def test_the_same_resource_is_added_once(self, adopt: Adopt) -> None:
-        project = adopt()
-        add(project, "invoice", "number:str")
-        before = contents(project)
-        with pytest.raises(hook.RefusedError, match=r"api/models/invoices.py has invoices already"):
-            add(project, "invoice", "number:str")
-        assert contents(project) == before
-
-
-# How people write the assembly, beside the way in which it was generated.
-ASSEMBLIES: dict[str, Callable[[str], str]] = {
-    "generated": lambda text: text,
-    "one line": lambda text: re.sub(
-        r"from api.routers import \(\n(.*?),\n\)",
-        lambda match: f"from api.routers import {', '.join(match[1].split())}".replace(",,", ","),
-        text,
-        flags=re.DOTALL,
-    ),
-    "aliases": lambda text: (
-        text.replace("    health,\n", "")
-        .replace("    users,\n)\n", "    users,\n)\nfrom api.routers import (\n    health as health_router,\n)\n")
-        .replace("(health.router)", "(health_router.router)")
-    ),
-    "comments": lambda text: text.replace("    problems,\n", "    # Errors.\n    problems,  # RFC 9457\n").replace(
-        "(health.router)\n", "(health.router)  # for probes\n    # All others are below.\n"
-    ),
-    "prefix": lambda text: text.replace(
-        "    app.include_router(transactions.router)\n",
-        "    app.include_router(\n        transactions.router,\n        deprecated=True,\n    )\n",
-    ),
-    "loop": lambda text: re.sub(
-        r"(    app\.include_router\(\w+\.router\)\n)+",
-        "    for router in (health.router, users.router, auth.router, budgets.router, transactions.router):\n"
-        "        app.include_router(router)\n",
-        text,
-    ),
-    "nested": lambda text: text.replace(
-        "    app.include_router(transactions.router)\n",
-        "    budgets.router.include_router(transactions.router)\n    app.include_router(budgets.router)\n",
-    ),
-    "other name": lambda text: (
-        text.replace("app.", "web.")
-        .replace("app = problems", "web = problems")
-        .replace("(app)", "(web)")
-        .replace("return app", "return web")
-    ),
-    "condition": lambda text: text.replace(
-        "    app.include_router(transactions.router)\n",
-        "    if settings.shows_docs:\n        app.include_router(transactions.router)\n",
-    ),
-    "windows": lambda text: text.replace("\n", "\r\n"),
-}
-
-
-@pytest.mark.parametrize("change", ASSEMBLIES.values(), ids=ASSEMBLIES.keys())
-@pytest.mark.parametrize("names", ["accounts", "invoices", "zebras"])
-def test_a_router_joins_the_others_however_they_are_listed(
-    bake: Bake, environment: Path, tmp_path: Path, change: Callable[[str], str], names: str
-) -> None:
-    before = change(bake().text("api/main.py"))
-    after = hook.with_router(before, names)
-    assert sum(line.startswith("- ") for line in difflib.ndiff(before.splitlines(), after.splitlines())) == 0
-    assert after.count("\n") - before.count("\n") == 2
-    assert ("\r\n" in before) == after.endswith("\r\n")
-    for text in (before, after):
-        project = Project(shutil.copytree(bake().path / "api", tmp_path / "api", dirs_exist_ok=True).parent)
-        shutil.copy(bake().path / "pyproject.toml", tmp_path)
-        (project.path / "api/main.py").write_bytes(text.encode())
-        for command in (("check", "--select", "I,F"), ("format", "--check")):
-            done = project.run(environment / "ruff", *command, "--no-cache", "api/main.py")
-            assert done.returncode == 0, done.stdout
-
-
-@pytest.mark.parametrize(
-    "names", ["accounts", "base_rates", "budget_lines", "invoices", "thing2s", "thing10s", "zebras"]
-)
-def test_a_model_joins_the_others_in_their_order(bake: Bake, environment: Path, tmp_path: Path, names: str) -> None:
-    listed = bake().text("api/models/__init__.py")
-    for already in ("thing3s", "invoice_lines", names):
-        listed = hook.with_import(listed, f"api.models.{already}", "Model as Model")
-    (tmp_path / "models.py").write_text(listed, encoding="utf-8")
-    done = run((environment / "ruff", "check", "--isolated", "--select", "I", "--no-cache", "."), cwd=tmp_path)
-    assert done.returncode == 0, done.stdout
-
-
-WORDS = st.one_of(
-    st.from_regex(r"[a-z][a-z0-9]{0,8}(_[a-z0-9]{1,5}){0,2}", fullmatch=True),
-    st.sampled_from(
-        [
-            "type",
-            "limit",
-            "order",
-            "user",
-            "check",
-            "select",
-            "group",
-            "name",
-            "total",
-            "items",
-            "offset",
-            "hash",
-            "format",
-            "filter",
-            "set",
-            "list",
-            "property",
-            "cls",
-            "match",
-            "case",
-            "body",
-            "page",
-            "token",
-            "password",
-            "secret",
-            "key",
-            "value",
-            "errors",
-            "table",
-            "column",
-            "default",
-            "null",
-            "true",
-            "x1",
-            "x_2",
-            "updated",
-            "client",
-        ]
-    ),
-)
-OPTIONS = st.lists(st.from_regex(r"[a-z][a-z0-9_-]{0,9}", fullmatch=True), min_size=1, max_size=4, unique=True)
-
-
-@st.composite
-def field_lists(
-    draw: st.DrawFn,
-) -> str:
-    """Make up fields; what one refers to is decided when it is known what there is."""
-    texts = []
-    for word in draw(st.lists(WORDS, min_size=1, max_size=7, unique=True)):
-        kind = draw(st.sampled_from(hook.TYPES))
-        argument = {"enum": f"={'|'.join(draw(OPTIONS))}", "ref": f"=<{draw(st.integers(0, 99))}>"}.get(kind, "")
-        marks = draw(st.sampled_from(("", "", "?", "!", "?!")))
-        marks = marks.replace("!", "") if kind in hook.NEVER_UNIQUE else marks
-        if hook.complaint_about_field(f"{word}:str") is None:
-            texts.append(f"{word}:{kind}{argument}{marks}")
-    fields = " ".join(texts) or "number:str"
-    return fields if not any(hook.complaints_about_fields(fields.split())) else "number:str"
-
-
-def with_tables(fields: str, tables: list[str]) -> str:
-    """Let fields refer to tables that are there, if there are any."""
-    if not tables:
-        return re.sub(r"ref=<\d+>", "uuid", fields)
-    return re.sub(r"<(\d+)>", lambda index: tables[int(index[1]) % len(tables)], fields)
-
-
-def some_field_lists(count: int) -> Iterator[str]:
-    """Give so many lists, all different."""
-    found: set[str] = set()
-
-    @settings(max_examples=20 * count, database=None, phases=[Phase.generate])
-    @given(field_lists())
-    def collect(fields: str) -> None:
-        if len(found) < count:
-            found.add(fields)
-
-    collect()
-    assert len(found) == count
-    yield from found
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("answers", "count"), [*zip(PAIRWISE[:4], (20, 10, 10, 10), strict=True)], ids=[*map(named, PAIRWISE[:4])]
-)
-def test_whatever_the_fields_are_fifty_slices_pass_all_checks(
-    adopt: Adopt, tmp_path: Path, postgresql: str, answers: dict[str, Answer], count: int
-) -> None:
-    project = adopt(**answers)
-    for number, fields in enumerate(some_field_lists(count)):
-        tables = hook.referable(hook.classes(project.path), auth=answers["auth"])
-        add(project, f"thing{number}", with_tables(fields, sorted(tables)))
-    assert_only_added(project)
-    assert check(project.path, project.path / "venv/bin", tmp_path) == {}
-    some = " or ".join(f"thing{number}s" for number in range(0, count, 5))
-    assert_tests_pass(project, some)
-    if answers["database"] == "postgresql":
-        assert_tests_pass(project, some, TEST_DATABASE_URL=postgresql)
-        done = project.run("venv/bin/alembic", "check", env={"DATABASE_URL": postgresql})
-        assert done.returncode == 0, done.stdout + done.stderr
-
-
-@pytest.mark.slow
-def test_users_of_the_projects_own_are_a_resource_like_any_other(adopt: Adopt) -> None:
-    project = adopt(auth=False, example=False)
-    add(project, "user", "name:str!")
-    add(project, "project", "lead:ref=users")
-    add(project, "task", "project:ref=projects client:str!")
-    assert_tests_pass(project, "users or projects or tasks")
-
-
-@pytest.mark.slow
-def test_a_project_that_was_edited_by_hand_gets_a_slice_in_its_own_format(adopt: Adopt, tmp_path: Path) -> None:
-    project = adopt()
-    for name, change in {
-        "pyproject.toml": lambda text: text.replace("line-length = 120", "line-length = 100"),
-        "api/main.py": ASSEMBLIES["one line"],
-    }.items():
-        (project.path / name).write_text(change(project.text(name)), encoding="utf-8")
-    for command in (
-        ("alembic", "revision", "-m", "nothing yet"),
-        ("ruff", "check", "--fix", "."),
-        ("ruff", "format", "."),
-    ):
-        done = project.run(f"venv/bin/{command[0]}", *command[1:], env={"RUFF_NO_CACHE": "true"})
-        assert done.returncode == 0, done.stdout + done.stderr
-    keep(project)
-    add(project, "invoice", ISSUED)
-    assert_only_added(project)
-    [revision] = [path.name.partition("_")[0] for path in project.path.glob("migrations/versions/*_nothing_yet.py")]
-    assert f'down_revision: str | None = "{revision}"' in project.text("migrations/versions/0002_invoices.py")
-    assert check(project.path, project.path / "venv/bin", tmp_path) == {}
-
-
-MOVES = 15  # twelve new files, two lists, and the end
-KILLED = """
-import os, signal, sys
-sys.path[:0] = {paths}
-from conftest import load_hook
-from pathlib import Path
-
-hook, left = load_hook("post_gen_project", "resource/hooks"), {moves}
-
-def die_at_last(move):
-    def moved(*arguments, **options):
-        global left
-        if not left:
-            os.kill(os.getpid(), signal.SIGKILL)
-        left -= 1
-        return move(*arguments, **options)
-    return moved
-
-os.link, Path.replace, Path.rename = map(die_at_last, (os.link, Path.replace, Path.rename))
-hook.add({answers}, Path({templates!r}), Path.cwd())
-"""
-
-
-def kill(project: Project, moves: int) -> None:
-    """Kill a run after so many of its moves."""
-    answers = answers_of("invoice", ISSUED)
-    code = KILLED.format(paths=[str(ROOT / "tests")], moves=moves, answers=answers, templates=str(TEMPLATES))
-    assert project.run(sys.executable, "-c", code).returncode == -signal.SIGKILL
-
-
-class TestFaults:
-    """What happens half way."""
-
-    @pytest.mark.slow
-    @pytest.mark.parametrize("moves", range(MOVES))
-    def test_what_a_killed_run_has_left_is_taken_back_by_the_next(self, adopt: Adopt, moves: int) -> None:
-        project = adopt()
-        before = contents(project)
-        kill(project, moves)
-        assert ".resource" not in changes(project)
-        hook.take_back(project.path / ".resource", project.path)
-        shutil.rmtree(project.path / ".resource")
-        assert contents(project) == before
-        assert not project.has("tests/migrations")
-
-    @pytest.mark.slow
-    def test_the_next_run_begins_with_what_there_was(self, adopt: Adopt) -> None:
-        project = adopt()
-        kill(project, MOVES - 1)
-        assert "?? api/services/invoices.py" in changes(project)
-        assert resource(project, "name=receipt", "fields=number:str").returncode == 0
-        assert "invoice" not in changes(project)
-        assert project.has("migrations/versions/0002_receipts.py")
-        assert not project.has(".resource")
-
-    def test_what_was_changed_since_a_kill_stays(self, adopt: Adopt) -> None:
-        project = adopt()
-        stage = project.path / ".resource"
-        for folder in (stage / "after", project.path):
-            (folder / "api/services").mkdir(parents=True, exist_ok=True)
-            (folder / "api/services/invoices.py").write_text("1", encoding="utf-8")
-        (project.path / "api/services/invoices.py").write_text("2", encoding="utf-8")
-        hook.take_back(stage, project.path)
-        assert project.text("api/services/invoices.py") == "2"
-
-    @pytest.mark.slow
-    @pytest.mark.parametrize("kibibytes", range(0, 260, 20))
-    def test_a_full_disk_leaves_the_project_as_it_was(
-        self, adopt: Adopt, mounted: Callable[[str], Path], kibibytes: int
-    ) -> None:
-        small = mounted("size=8m")
-        project = Project(shutil.copytree(adopt().path, small / "shop", symlinks=True))
-        before = contents(project)
-        with (small / "filling").open("wb", buffering=0) as filling, suppress(OSError):
-            while True:
-                filling.write(b"x" * 4096)
-        os.truncate(small / "filling", (small / "filling").stat().st_size - 1024 * kibibytes)
-        done = resource(project, "name=invoice", f"fields={ISSUED}")
-        (small / "filling").unlink()
-        if done.returncode:
-            assert contents(project) == before
-            assert changes(project) == ""
-        else:
-            assert_only_added(project)
-
-    @pytest.mark.slow
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     def test_an_interruption_leaves_the_project_as_it_was(
         self, adopt: Adopt, tmp_path: Path, number: signal.Signals
     ) -> None:
         project = adopt()
-        before = contents(project)
         programs, temporary = project.path / "venv/bin", tmp_path / "temporary"
         (project.path / "venv").unlink()
         programs.mkdir(parents=True)
@@ -659,43 +472,66 @@ class TestFaults:
         (programs / "ruff").write_text(f"#!/bin/sh\ntouch {tmp_path / 'formatting'}\nexec sleep 60\n", encoding="utf-8")
         (programs / "ruff").chmod(0o755)
         command = ("make", "-o", "venv/.installed", "resource", f"template={ROOT}", "name=invoice", "fields=number:str")
-        surroundings = {**os.environ, "TMPDIR": str(temporary)}
-        with subprocess.Popen(command, cwd=project.path, env=surroundings, start_new_session=True) as process:
+        variables = {**os.environ, "TMPDIR": str(temporary)}
+        with subprocess.Popen(command, cwd=project.path, env=variables, start_new_session=True) as process:
             wait_until((tmp_path / "formatting").exists, "the slice is formatted")
             os.killpg(process.pid, number)
         assert process.returncode != 0
-        wait_until(lambda: not project.has(".resource"), "the stage is gone")
         wait_until(lambda: not any(temporary.iterdir()), "nothing is left elsewhere")
-        assert contents(project) == before
-        assert changes(project) == ""
+        assert changes(project) == []
 
-    def test_a_file_that_changes_in_the_meantime_is_not_replaced(
-        self, adopt: Adopt, monkeypatch: pytest.MonkeyPatch
+
+STEPS = 20  # sixteen files that are opened, and four that are replaced
+
+
+class TestFaults:
+    """What happens half way."""
+
+    @pytest.mark.parametrize(
+        "error", [OSError(errno.ENOSPC, "No space left"), KeyboardInterrupt()], ids=["disk", "ctrl-c"]
+    )
+    @pytest.mark.parametrize("step", range(0, STEPS, 2))
+    def test_an_error_at_any_step_leaves_the_project_as_it_was(
+        self, adopt: Adopt, monkeypatch: pytest.MonkeyPatch, step: int, error: BaseException
     ) -> None:
         project = adopt()
-        move_in = hook.move_in
+        new, changed = prepare(answers_of("invoice", f"{INVOICE} budget:ref=budgets"), project.path)
+        numbers = count()
 
-        def edit_and_move_in(*arguments: object) -> None:
-            (project.path / "api/main.py").write_text("mine", encoding="utf-8")
-            move_in(*arguments)
+        def fail_once(method: Callable[..., object]) -> Callable[..., object]:
+            def replaced(*arguments: object, **options: object) -> object:
+                if next(numbers) == step:
+                    raise error
+                return method(*arguments, **options)
 
-        monkeypatch.setattr(hook, "move_in", edit_and_move_in)
-        with pytest.raises(hook.RefusedError, match="changed in the meantime"):
-            add(project, "invoice", "number:str")
-        assert changes(project) == " M api/main.py\n"
-        assert project.text("api/main.py") == "mine"
+            return replaced
 
-    def test_what_is_taken_back_leaves_the_handling_of_signals_as_it_was(self, adopt: Adopt) -> None:
-        before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
-        with pytest.raises(hook.RefusedError):
-            add(adopt(), "class", "number:str")
-        assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
+        for name in ("mkdir", "replace"):
+            monkeypatch.setattr(Path, name, fail_once(getattr(Path, name)))
+        steps = len(new) + len(changed)
+        if step < steps:
+            with pytest.raises(type(error)):
+                write(project.path, new, changed)
+        monkeypatch.undo()
+        assert steps <= STEPS
+        assert changes(project) == []
 
-    def test_two_runs_do_not_meet(self, adopt: Adopt) -> None:
+    def test_what_a_killed_run_has_left_is_shown_by_git_and_named_by_the_next(self, adopt: Adopt) -> None:
         project = adopt()
-        with (
-            hook.alone(project.path),
-            pytest.raises(hook.RefusedError, match="Another run is at work"),
-            hook.alone(project.path),
-        ):
-            pass
+        new, _ = prepare(answers_of("invoice", INVOICE), project.path)
+        write(project.path, dict(list(new.items())[:2]), {})
+        left = [line.removeprefix("?? ") for line in changes(project)]
+        assert len(left) == 2
+        with pytest.raises(RefusedError, match=r"If an interrupted run has left it, `git restore` and `git clean`"):
+            add(project, "invoice", INVOICE)
+        git(project.path, "clean", "--force", "-d", "--quiet")
+        add(project, "invoice", INVOICE)
+
+    def test_a_file_that_is_edited_meanwhile_is_not_replaced(self, adopt: Adopt) -> None:
+        project = adopt()
+        prepared = prepare(answers_of("invoice", INVOICE), project.path)
+        (project.path / "api/main.py").write_text("mine", encoding="utf-8")
+        with pytest.raises(RefusedError, match=r"api/main.py was edited meanwhile"):
+            write(project.path, *prepared)
+        assert changes(project) == [" M api/main.py"]
+        assert project.text("api/main.py") == "mine"

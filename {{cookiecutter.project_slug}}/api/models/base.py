@@ -15,15 +15,16 @@ class MoneyColumn(TypeDecorator[Decimal]):
 
     impl = BigInteger
     cache_ok = True
+    places: ClassVar = 2
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
-        if value is not None and value.scaleb(2) % 1:
-            message = f"{value} has more than two decimal places"
+        if value is not None and value.scaleb(self.places) % 1:
+            message = f"{value} has more than {self.places} decimal places"
             raise ValueError(message)
-        return None if value is None else int(value.scaleb(2))
+        return None if value is None else int(value.scaleb(self.places))
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> Decimal | None:
-        return None if value is None else Decimal(value).scaleb(-2)
+        return None if value is None else Decimal(value).scaleb(-self.places)
 
 
 class UtcDateTime(TypeDecorator[datetime]):

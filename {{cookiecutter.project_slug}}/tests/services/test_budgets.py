@@ -118,5 +118,5 @@ async def test_the_database_itself_keeps_what_is_spent_within_the_limit(database
 
 async def test_an_amount_with_a_fraction_of_a_cent_is_not_stored(database: Database) -> None:
     async with database.session() as session:
-        with pytest.raises(StatementError, match="more than two decimal places"):
+        with pytest.raises(StatementError, match="more than 2 decimal places"):
             await session.execute(insert(Budget).values(name="Food", limit=Decimal("1.005")))

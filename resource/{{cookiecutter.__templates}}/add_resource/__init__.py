@@ -1,0 +1,1 @@
+"""Write a finished slice into a project: all of it, or nothing."""
