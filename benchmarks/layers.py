@@ -19,14 +19,15 @@ from uuid import UUID
 
 import asyncpg
 import uvloop
-from api import main
 from api.dependencies.database import Database
 from api.dependencies.settings import load_settings
-from api.routers import problems
 from api.schemas.pagination import Page
 from api.schemas.transactions import TransactionRead
 from api.services.transactions import TransactionService
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api import main
+from api.routers import problems
 
 REQUESTS = 4
 """Of each client, in each round."""
