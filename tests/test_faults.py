@@ -342,9 +342,10 @@ class TestEnd:
 
     @pytest.mark.parametrize("name", ["TERM", "HUP"])
     def test_other_signals_end_it_with_all_that_it_started(self, check: Check, tmp_path: Path, name: str) -> None:
-        result = check("docker", docker=f"""kill -{name} $PPID; trap "" TERM; /bin/sh -c '{HANG}'""")
-        assert result.startswith("skipped: interrupted while asking the engine\n")
+        docker = f"""kill -{name} $PPID; trap "" TERM; /bin/sh -c '{HANG}'; echo > "$TMPDIR/late" """
+        assert check("docker", docker=docker).startswith("skipped: interrupted while asking the engine\n")
         assert_gone(tmp_path / "pid")
+        assert not (tmp_path / "late").exists()
 
     def test_ctrl_c_ends_both_checks(self, archive: Path, tools: Tools, tmp_path: Path, home: Path) -> None:
         env = tools(docker=HANG, uv=FAKE_UV.format(python=HANG.replace("pid", "pid-python")))
