@@ -176,7 +176,9 @@ class TestCommand:
         project = adopt(auth=auth, example=False)
         add(project, "client_account", EVERY_TYPE)
         add(project, "visit", "account:ref=client_accounts other:ref=client_accounts?!")
-        fuzz = project.run(environment / "pytest", "-q", "-p", "no:cacheprovider", "tests/fuzz.py", "-k", "v1 or sequence")
+        fuzz = project.run(
+            environment / "pytest", "-q", "-p", "no:cacheprovider", "tests/fuzz.py", "-k", "v1 or sequence"
+        )
         assert fuzz.returncode == 0, fuzz.stdout
         assert "/v1/visits/{visit_id}" in (
             project.run(environment / "python", "-c", "from api.main import app; print(app.openapi())").stdout

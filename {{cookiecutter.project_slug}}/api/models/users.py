@@ -9,13 +9,25 @@ from sqlalchemy.orm import Mapped, WriteOnlyMapped, mapped_column, relationship
 from uuid_utils.compat import uuid7
 
 from api.models.base import Base
-# option: example
 
+
+class LoginAttempt(Base):
+    """A login that was tried, successful or not; `address` is the client's IP address."""
+
+    __tablename__ = "login_attempts"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    email: Mapped[str] = mapped_column(String(254), index=True)
+    address: Mapped[str] = mapped_column(String(45), index=True)
+    attempted_at: Mapped[datetime] = mapped_column(default=lambda: datetime.now(UTC), index=True)
+
+
+# option: example
 if TYPE_CHECKING:
     from api.models.budgets import Budget
+
+
 # end: example
-
-
 class User(Base):
     """A user, who logs in with a lower-case e-mail address and a password, which is stored as a hash."""
 
@@ -41,14 +53,3 @@ class RefreshSession(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
     user: Mapped[User] = relationship(back_populates="refresh_sessions", lazy="raise")
-
-
-class LoginAttempt(Base):
-    """A login that was tried, successful or not; `address` is the client's IP address."""
-
-    __tablename__ = "login_attempts"
-
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
-    email: Mapped[str] = mapped_column(String(254), index=True)
-    address: Mapped[str] = mapped_column(String(45), index=True)
-    attempted_at: Mapped[datetime] = mapped_column(default=lambda: datetime.now(UTC), index=True)
