@@ -11,6 +11,25 @@ from api.models.base import Base
 from api.models.budgets import Budget  # option: example
 
 
+
+
+class LoginAttempt(Base):
+    """A login that was tried, successful or not; `address` is the client's IP address."""
+
+    __tablename__ = "login_attempts"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    email: Mapped[str] = mapped_column(String(254), index=True)
+    address: Mapped[str] = mapped_column(String(45), index=True)
+    attempted_at: Mapped[datetime] = mapped_column(default=lambda: datetime.now(UTC), index=True)
+
+
+# option: example
+if TYPE_CHECKING:
+    from api.models.budgets import Budget
+
+
+# end: example
 class User(Base):
     """A user, who logs in with a lower-case e-mail address and a password, which is stored as a hash."""
 
@@ -36,14 +55,3 @@ class RefreshSession(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
     user: Mapped[User] = relationship(back_populates="refresh_sessions", lazy="raise")
-
-
-class LoginAttempt(Base):
-    """A login that was tried, successful or not; `address` is the client's IP address."""
-
-    __tablename__ = "login_attempts"
-
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
-    email: Mapped[str] = mapped_column(String(254), index=True)
-    address: Mapped[str] = mapped_column(String(45), index=True)
-    attempted_at: Mapped[datetime] = mapped_column(default=lambda: datetime.now(UTC), index=True)
