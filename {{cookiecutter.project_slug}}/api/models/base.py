@@ -1,10 +1,11 @@
 """The declarative base of all models, and column types that work alike on SQLite and PostgreSQL."""
 
+import enum
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import ClassVar
 
-from sqlalchemy import BigInteger, DateTime, Dialect, MetaData
+from sqlalchemy import BigInteger, DateTime, Dialect, Enum, MetaData
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
@@ -41,6 +42,12 @@ class UtcDateTime(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
 
 
+EnumColumn = Enum(
+    enum.Enum, native_enum=False, length=50, values_callable=lambda members: [member.value for member in members]
+)
+"""The value of a member of any enumeration, as a string: a new member needs no migration."""
+
+
 class Base(DeclarativeBase):
     """The base class of all models.
 
@@ -56,4 +63,4 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map: ClassVar = {Decimal: MoneyColumn, datetime: UtcDateTime}
+    type_annotation_map: ClassVar = {Decimal: MoneyColumn, datetime: UtcDateTime, enum.Enum: EnumColumn}
