@@ -8,7 +8,7 @@ propose() {
     shift
     git clone --quiet "$address" . || return
     cruft update --skip-apply-ask "$@" >&2 || return
-    # Cruft is content with conflicts; they need somebody who knows the project.
+    # Cruft succeeds with conflicts, which have to be resolved by hand.
     [ -z "$(git ls-files --unmerged)$(find . -name '*.rej')" ] || return
     git add --all || return
     if git diff --quiet --cached; then

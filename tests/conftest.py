@@ -12,13 +12,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Protocol
 
 import pytest
+from cookiecutter.environment import StrictEnvironment
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
+from jinja2 import Template
 from pytest_cookies.plugin import Cookies
 
 from postgresql import PostgreSQL
@@ -114,15 +117,15 @@ Generate = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def run(
-    command: tuple[str | Path, ...], *, cwd: Path, env: Mapping[str, str] | None = None
+    command: tuple[str | Path, ...], *, cwd: Path, env: Mapping[str, str] | None = None, typed: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command without a keyboard; variables in `env` are added to ours, empty ones removed."""
+    """Run a command to which a text is typed; variables in `env` are added to ours, empty ones removed."""
     merged = {name: value for name, value in {**os.environ, **(env or {})}.items() if value}
     return subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
         env=merged,
-        stdin=subprocess.DEVNULL,
+        input=typed,
         capture_output=True,
         encoding="utf-8",
         errors="replace",
@@ -197,12 +200,22 @@ def bake(cookies_session: Cookies, archive: Path) -> Bake:
     return bake
 
 
-def copy_template(folder: Path) -> Path:
-    """Copy what cookiecutter reads."""
+def copy_template(folder: Path, changed: Mapping[str, str] | None = None) -> Path:
+    """Copy what cookiecutter reads, with other contents of some files of the project."""
     for name in TEMPLATE_FOLDERS:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".*_cache"))
     shutil.copy(ROOT / "cookiecutter.json", folder)
+    for name, content in (changed or {}).items():
+        (folder / TEMPLATE.name / name).write_text(content, encoding="utf-8", newline="\n")
     return folder
+
+
+@cache
+def jinja_template(path: Path) -> Template:
+    """Read a file as cookiecutter does."""
+    environment = StrictEnvironment(context={}, keep_trailing_newline=True)
+    read: Template = environment.from_string(path.read_text(encoding="utf-8"))
+    return read
 
 
 def command_line(output: Path, *arguments: str, template: Path | str = ROOT) -> tuple[str | Path, ...]:
@@ -227,13 +240,23 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def generate(tmp_path: Path, home: Path, archive: Path) -> Generate:
-    """Run the real command line into `tmp_path`; options and `name=value` answers come as they are typed."""
+def generate(tmp_path: Path, home: Path, archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Generate:
+    """Run the real command line into `tmp_path`; options and `name=value` answers come as they are typed.
+
+    Some files of the template may have other contents, and a shell's line may say how the command `"$@"` is run.
+    """
 
     def generate(
-        *arguments: str, env: Mapping[str, str] | None = None, template: Path | str = archive
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        template: Path | str = archive,
+        changed: Mapping[str, str] | None = None,
+        line: str = "",
     ) -> subprocess.CompletedProcess[str]:
-        command = command_line(tmp_path, *arguments, template=template)
+        folder = copy_template(tmp_path_factory.mktemp("template"), changed) if changed else template
+        command = command_line(tmp_path, *arguments, template=folder)
+        if line:
+            command = ("bash", "-o", "pipefail", "-c", line, "bash", *command)
         return run(command, cwd=tmp_path, env={"COOKIECUTTER_CONFIG": "", "HOME": str(home), **(env or {})})
 
     return generate

@@ -8,22 +8,32 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import yaml
-from cookiecutter.environment import StrictEnvironment
 from cookiecutter.exceptions import UndefinedVariableInTemplate
 from cookiecutter.generate import generate_context
 from cookiecutter.prompt import prompt_for_config
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jinja2 import Template, TemplateError
+from jinja2 import TemplateError
 
-from conftest import ROOT, TEMPLATE, Answer, Bake, Generate, Project, command_line, copy_template, run, tool
+from conftest import (
+    ROOT,
+    TEMPLATE,
+    Answer,
+    Bake,
+    Generate,
+    Project,
+    command_line,
+    copy_template,
+    jinja_template,
+    run,
+    tool,
+)
 from repository import commit, git
 from setup import options
 
@@ -65,34 +75,18 @@ AS_MANY = [
 ]
 
 
-def said(files: dict[str, str]) -> dict[str, str]:
-    """The name and the description, as each reader of the project sees it."""
-    module = ast.parse(files["api/__init__.py"])
-    constants = {
-        node.targets[0].id: ast.literal_eval(node.value)
-        for node in module.body
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
-    }
+def said(read: Callable[[str], str]) -> dict[str, str]:
+    """Return the name and the description as each reader of the project sees it."""
+    assignments = [node for node in ast.parse(read("api/__init__.py")).body if isinstance(node, ast.Assign)]
+    constants = {ast.unparse(node.targets[0]): ast.literal_eval(node.value) for node in assignments}
+    heading, _, introduction = read("README.md").split("\n")[:3]
     return {
         "title": constants["TITLE"],
         "description": constants["DESCRIPTION"],
-        "metadata": tomllib.loads(files["pyproject.toml"])["project"]["description"],
-        "heading": files["README.md"].split("\n")[0].removeprefix("# "),
-        "introduction": files["README.md"].split("\n")[2],
+        "metadata": tomllib.loads(read("pyproject.toml"))["project"]["description"],
+        "heading": heading.removeprefix("# "),
+        "introduction": introduction,
     }
-
-
-def text_files(project: Project) -> dict[str, str]:
-    """The files that free text is written into."""
-    return {name: project.text(name) for name in TEXT_FILES}
-
-
-@cache
-def template(name: str) -> Template:
-    """A file of the template, as cookiecutter reads it."""
-    environment = StrictEnvironment(context={}, keep_trailing_newline=True)
-    read: Template = environment.from_string((TEMPLATE / name).read_text(encoding="utf-8"))
-    return read
 
 
 def written(pre: ModuleType, answers: dict[str, str], names: Sequence[str] = TEXT_FILES) -> dict[str, str]:
@@ -110,7 +104,7 @@ def written(pre: ModuleType, answers: dict[str, str], names: Sequence[str] = TEX
         return {}
     enabled = options.enabled_options(given)
     return {
-        name: options.prune_text(template(name).render(cookiecutter=given), enabled, Path(name).suffix)
+        name: options.prune_text(jinja_template(TEMPLATE / name).render(cookiecutter=given), enabled, Path(name).suffix)
         for name in names
     }
 
@@ -118,16 +112,15 @@ def written(pre: ModuleType, answers: dict[str, str], names: Sequence[str] = TEX
 class TestAccepted:
     """Answers that a project is made from."""
 
-    @pytest.mark.parametrize("text", NASTY)
-    def test_any_text_comes_out_as_it_went_in(self, bake: Bake, text: str) -> None:
-        files = text_files(bake(project_name=text, description=text, project_slug="shop"))
-        assert set(said(files).values()) == {text}
-
-    def test_the_command_line_carries_it_too(self, generate: Generate, tmp_path: Path) -> None:
-        text = " ".join(NASTY[:4])
-        done = generate("project_slug=shop", f"project_name={text}", f"description={text}")
+    def test_any_text_comes_out_as_it_went_in(self, generate: Generate, tmp_path: Path) -> None:
+        name, description = " ".join(NASTY[:4]), " ".join(NASTY[4:8])
+        done = generate("project_slug=shop", f"project_name={name}", f"description={description}")
         assert done.returncode == 0, done.stderr
-        assert set(said(text_files(Project(tmp_path / "shop"))).values()) == {text}
+        assert said(Project(tmp_path / "shop").text) == {
+            "title": name,
+            "heading": name,
+            **dict.fromkeys(SAYING, description),
+        }
 
     @pytest.mark.parametrize(("name", "slug"), [("Café & Söhne 2", "cafe-sohne-2"), ("🚀", "backend")])
     def test_a_slug_is_made_of_any_name(self, generate: Generate, tmp_path: Path, name: str, slug: str) -> None:
@@ -140,9 +133,7 @@ class TestAccepted:
         assert sorted(names) == sorted(TEXT_FILES)
 
     @pytest.mark.parametrize("examples", AS_MANY)
-    def test_whatever_is_accepted_comes_out_as_it_went_in_and_passes_the_checks(
-        self, pre: ModuleType, tmp_path: Path, examples: int
-    ) -> None:
+    def test_accepted_text_comes_out_as_it_went_in(self, pre: ModuleType, tmp_path: Path, examples: int) -> None:
         passed = 0
 
         @settings(max_examples=examples)
@@ -153,7 +144,7 @@ class TestAccepted:
             if files:
                 passed += 1
                 expected = {"title": name, "heading": name, **dict.fromkeys(SAYING, description)}
-                assert said(files) == expected
+                assert said(files.__getitem__) == expected
                 for file in ("api/__init__.py", "pyproject.toml"):
                     (tmp_path / str(passed) / file).parent.mkdir(parents=True, exist_ok=True)
                     (tmp_path / str(passed) / file).write_text(files[file], encoding="utf-8", newline="\n")
@@ -194,63 +185,47 @@ class TestRefused:
     """Answers that nothing is made from."""
 
     @pytest.mark.parametrize(
-        ("answer", "shown"),
+        "answer",
         [
-            ("project_name=a\nb", r"'a\nb'"),
-            ("description=abc\u202edef", r"'abc\u202edef'"),
-            ("description=x  # option: example", "'x  # option: example'"),
-            ("description={# gone #}x", "'{# gone #}x'"),
-            ("description=x\n", r"'x\n'"),
-            ("project_name=caf\udce9", r"'caf\udce9'"),
-            ("project_slug=é", r"'\xe9'"),
-            ("base_image=python:3.11-slim", "'python:3.11-slim'"),
-            ("project_slug=../escape", "'../escape'"),
+            *("project_name=a\nb", "project_name=caf\udce9", "description=abc\u202edef", "description=x\n"),
+            *(
+                "description=x  # option: example",
+                "description={# gone #}x",
+                "project_slug=é",
+                "project_slug=../escape",
+            ),
+            "base_image=python:3.11-slim",
         ],
     )
-    def test_a_refusal_tells_name_value_rule_and_way_out_and_leaves_nothing(
-        self, generate: Generate, tmp_path: Path, home: Path, answer: str, shown: str
-    ) -> None:
+    def test_a_refusal_leaves_nothing(self, generate: Generate, tmp_path: Path, home: Path, answer: str) -> None:
         (home / "tmp").mkdir()
         outside = set(tmp_path.parent.iterdir())
         done = generate(answer, env={"TMPDIR": str(home / "tmp")})
         assert done.returncode == 1
-        assert f"{answer.partition('=')[0]} = {shown}\n  It " in done.stderr
-        assert "\n  Try: " in done.stderr
+        name, _, value = answer.partition("=")
+        assert re.search(rf"\n{name} = {re.escape(ascii(value))}\n  It .+\n  Try: ", done.stderr)
         assert list(tmp_path.iterdir()) == [home]
         assert set(tmp_path.parent.iterdir()) == outside
         assert list((home / "tmp").iterdir()) == []
 
-    @pytest.mark.parametrize("slug", [".", ""])
-    def test_a_slug_that_means_the_current_folder_overwrites_nothing(
-        self, generate: Generate, tmp_path: Path, slug: str
-    ) -> None:
+    @pytest.mark.parametrize("slug", [".", "", "a/b/c"])
+    def test_a_slug_that_is_no_name_changes_nothing(self, generate: Generate, tmp_path: Path, slug: str) -> None:
         (tmp_path / "README.md").write_text("mine", encoding="utf-8")
+        before = set(tmp_path.iterdir())
         done = generate("-f", f"project_slug={slug}")
         assert done.returncode == 1
-        assert "project_slug = " in done.stderr
+        assert f"project_slug = {slug!r}\n" in done.stderr
         assert (tmp_path / "README.md").read_text(encoding="utf-8") == "mine"
+        assert os.name == "nt" or set(tmp_path.iterdir()) == before
 
-    @pytest.mark.skipif(os.name == "nt", reason="Windows keeps the folder that a process works in")
-    def test_a_slug_with_slashes_leaves_no_folder(self, generate: Generate, tmp_path: Path) -> None:
-        before = set(tmp_path.iterdir())
-        done = generate("project_slug=a/b/c")
-        assert done.returncode == 1
-        assert "project_slug = 'a/b/c'" in done.stderr
-        assert set(tmp_path.iterdir()) == before
-
-    @pytest.mark.parametrize(
-        ("answer", "shown"),
-        [
-            ("example=banana", "banana provided for variable example could not be converted to a boolean"),
-            ("database=mysql", "mysql provided for choice variable database, but the choices are"),
-        ],
-    )
-    def test_a_wrong_choice_is_refused(
-        self, generate: Generate, tmp_path: Path, home: Path, answer: str, shown: str
-    ) -> None:
-        done = generate(answer)
-        assert done.returncode == 1
-        assert shown in done.stderr
+    def test_a_wrong_choice_is_refused(self, generate: Generate, tmp_path: Path, home: Path) -> None:
+        for answer, shown in {
+            "example=banana": "could not be converted to a",
+            "database=mysql": "the choices are",
+        }.items():
+            done = generate(answer)
+            assert done.returncode == 1
+            assert shown in done.stderr
         assert list(tmp_path.iterdir()) == [home]
 
     def test_a_misspelt_answer_shows_in_the_options(self, generate: Generate) -> None:
@@ -259,38 +234,30 @@ class TestRefused:
         assert "\n  options  auth, ci=none, database=postgresql, example, python_version=3.13\n" in done.stdout
 
     @pytest.mark.skipif(os.name == "nt", reason="the command line is for a Unix shell")
-    @pytest.mark.parametrize("used", [False, True], ids=["new", "used"])
-    def test_a_refusal_ends_with_a_command_line_to_paste(
-        self, generate: Generate, archive: Path, tmp_path: Path, home: Path, *, used: bool
+    @pytest.mark.parametrize("made", ["", "mkdir output; git init output/bad-slug"])
+    def test_a_refusal_ends_with_a_command_to_paste(
+        self, generate: Generate, tmp_path: Path, home: Path, made: str
     ) -> None:
-        output = tmp_path / "it's my späce & $HOME"
-        folder = output / "bad-slug"
-        if used:
-            folder.mkdir(parents=True)
-            git(folder, "init", "--quiet")
+        here = tmp_path / "it's my späce & $HOME"
+        copy_template(here / "template")
+        assert run(("bash", "-ec", made), cwd=here).returncode == 0
         name = """It's "x" \\ $HOME `id` $(id) 🍪 !x"""
         answers = (f"project_name={name}", "description=", "project_slug=bad-slug", "base_image=python", "auth=no")
-        relative = os.path.relpath(archive, tmp_path)
-        done = generate("-f", "-o", str(output), *answers, template=relative)
+        template = os.path.relpath(here / "template", tmp_path)
+        done = generate("-f", "-o", str(here / "output"), *answers, template=template)
         assert done.returncode == 1
         *_, command = done.stderr.partition("\nWith all suggestions:\n\n")[2].split("\nERROR")[0].strip().splitlines()
         path = f"{tool('cookiecutter').parent}{os.pathsep}{os.environ['PATH']}"
         pasted = run(("bash", "-c", command), cwd=tmp_path, env={"HOME": str(home), "PATH": path})
         assert pasted.returncode == 0, pasted.stderr
-        project = Project(folder)
-        assert said(text_files(project)).items() >= {"title": name, "description": ""}.items()
+        project = Project(here / "output/bad-slug")
+        assert said(project.text).items() >= {"title": name, "description": ""}.items()
         assert project.text("Dockerfile").startswith("FROM python:3.13-slim AS base\n")
         assert not project.has("api/services/auth.py")
 
     def test_template_tags_are_refused_when_typed(self, tmp_path: Path, home: Path) -> None:
-        done = subprocess.run(
-            (sys.executable, "-m", "cookiecutter", "-o", tmp_path, ROOT),
-            input="{{ 7*7 }}\nshop\n" + "\n" * 20,
-            env=os.environ | {"HOME": str(home)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        command = (sys.executable, "-m", "cookiecutter", "-o", tmp_path, ROOT)
+        done = run(command, cwd=tmp_path, env={"HOME": str(home)}, typed="{{ 7*7 }}\nshop\n" + "\n" * 20)
         assert done.returncode == 1
         assert "project_name = '{{ 7*7 }}'" in done.stderr
         assert not (tmp_path / "shop").exists()
@@ -311,7 +278,7 @@ class TestOtherWays:
         done = generate(config, f"description={NASTY[1]}")
         assert done.returncode == 0, done.stderr
         project = Project(tmp_path / "shop")
-        texts = said(text_files(project))
+        texts = said(project.text)
         assert (texts["title"], texts["description"]) == (NASTY[0], NASTY[1])
         assert not project.has("api/services/auth.py")
 
@@ -323,9 +290,7 @@ class TestOtherWays:
         assert list(tmp_path.iterdir()) == [home]
         assert "mysql provided for choice" in generate(self.configured(home, database="mysql")).stderr
 
-    def test_a_replay_makes_the_same_project(
-        self, generate: Generate, archive: Path, tmp_path: Path, home: Path
-    ) -> None:
+    def test_a_replay_is_the_same(self, generate: Generate, archive: Path, tmp_path: Path, home: Path) -> None:
         answers = ("project_slug=shop", f"project_name={NASTY[0]}", f"description={NASTY[1]}", "example=no")
         assert generate(*answers).returncode == 0
         (replay,) = home.rglob("*.json")
@@ -345,13 +310,6 @@ class TestOtherWays:
         assert done.returncode == 1
         assert [name for name in wrong if f"\n{name} = " not in done.stderr] == []
         assert list(tmp_path.iterdir()) == [home]
-
-    def test_folders_may_have_any_name(self, generate: Generate, tmp_path: Path) -> None:
-        folder = tmp_path / "it's my späce & $HOME"
-        template = copy_template(folder / "template")
-        done = generate("-o", str(folder / "output"), template=template)
-        assert done.returncode == 0, done.stderr
-        assert Project(folder / "output" / "budget-api").has(".env")
 
 
 def same(one: Project, other: Project) -> bool:
@@ -396,22 +354,16 @@ class TestFolderInUse:
         assert "already exists" in done.stdout
         assert self.contents(project.path) == before
 
-    @pytest.mark.parametrize("kept_in_git", [False, True])
-    def test_an_empty_one_is_written_into(
-        self, generate: Generate, bake: Bake, tmp_path: Path, *, kept_in_git: bool
-    ) -> None:
+    @pytest.mark.parametrize("made", ["mkdir", "git init"])
+    def test_an_empty_one_is_written_into(self, generate: Generate, bake: Bake, tmp_path: Path, made: str) -> None:
         project = Project(tmp_path / "budget-api")
-        project.path.mkdir()
-        if kept_in_git:
-            git(project.path, "init", "--quiet")
+        assert run((*made.split(), project.path), cwd=tmp_path).returncode == 0
         done = generate("-f")
         assert done.returncode == 0, done.stderr
         shutil.rmtree(project.path / ".git", ignore_errors=True)
         assert same(project, bake())
 
-    def test_a_clean_repository_is_written_into_and_git_shows_what_changed(
-        self, generate: Generate, bake: Bake, project: Project
-    ) -> None:
+    def test_git_shows_what_changed(self, generate: Generate, bake: Bake, project: Project) -> None:
         done = generate("-f", "auth=no")
         assert done.returncode == 0, done.stderr
         kept = dict.fromkeys((*self.OWN, *self.IGNORED[:3]), self.MINE)
@@ -467,7 +419,7 @@ class TestFolderInUse:
         [{"GIT_DIR": "../clean/.git", "GIT_WORK_TREE": "../clean"}, {"GIT_INDEX_FILE": "x"}, {"PATH": "/nowhere"}],
         ids=str,
     )
-    def test_it_is_refused_where_the_environment_misleads_git(
+    def test_a_misleading_environment_is_no_help(
         self, generate: Generate, project: Project, env: dict[str, str]
     ) -> None:
         git(project.path.parent, "clone", "--quiet", str(project.path), "clean")
@@ -498,41 +450,21 @@ def test_two_at_once_do_not_spoil_each_other(
         assert same(Project(tmp_path / slug), bake(project_slug=slug))
 
 
-@pytest.fixture(scope="module")
-def oldest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The oldest front end that is supported."""
-    folder = tmp_path_factory.mktemp("oldest")
-    uv = (sys.executable, "-m", "uv")
-    for command in (
-        (*uv, "venv", "--quiet", "--python", sys.executable, folder / "venv"),
-        (*uv, "pip", "install", "--quiet", "--python", folder / "venv", "cookiecutter==2.6.0"),
-    ):
-        done = run(command, cwd=folder)
-        assert done.returncode == 0, done.stderr
-    return folder / "venv" / ("Scripts" if os.name == "nt" else "bin") / "cookiecutter"
-
-
 @pytest.mark.slow
-class TestOldestCookiecutter:
-    """It passes booleans on as they were typed."""
-
-    @pytest.mark.parametrize(("value", "kept"), [("yes", True), ("ON", True), ("no", False), ("0", False)])
-    def test_words_for_yes_and_no_are_read(
-        self, oldest: Path, tmp_path: Path, home: Path, value: str, *, kept: bool
-    ) -> None:
-        assert self.generate(oldest, tmp_path, home, value).returncode == 0
-        project = Project(tmp_path / "budget-api")
-        assert project.has("api/routers/budgets.py") is kept
-        assert project.has(".env")
-        assert not project.has("UNFINISHED")
-
-    def test_other_words_are_refused(self, oldest: Path, tmp_path: Path, home: Path) -> None:
-        done = self.generate(oldest, tmp_path, home, "banana")
-        assert done.returncode == 1
+@pytest.mark.parametrize(
+    ("value", "kept"), [("yes", True), ("ON", True), ("no", False), ("0", False), ("banana", None)]
+)
+def test_the_oldest_cookiecutter_passes_booleans_on_as_they_are_typed(
+    tmp_path: Path, home: Path, value: str, *, kept: bool | None
+) -> None:
+    oldest = (sys.executable, "-m", "uv", "tool", "run", "--python", sys.executable, "--from", "cookiecutter==2.6.0")
+    cache = run((sys.executable, "-m", "uv", "cache", "dir"), cwd=tmp_path).stdout.strip()
+    command = (*oldest, "cookiecutter", *command_line(tmp_path, f"example={value}")[3:])
+    done = run(command, cwd=tmp_path, env={"HOME": str(home), "UV_CACHE_DIR": cache})
+    if kept is None:
         assert "example = 'banana'\n  It must be one of yes, y, true, t, on, 1, or one of no," in done.stderr
         assert list(tmp_path.iterdir()) == [home]
-
-    @staticmethod
-    def generate(oldest: Path, output: Path, home: Path, value: str) -> subprocess.CompletedProcess[str]:
-        command = (oldest, "--no-input", "-o", output, ROOT, f"example={value}")
-        return run(command, cwd=output, env={"HOME": str(home)})
+    else:
+        assert done.returncode == 0, done.stderr
+        assert Project(tmp_path / "budget-api").has("api/routers/budgets.py") is kept
+        assert not Project(tmp_path / "budget-api").has("UNFINISHED")

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from conftest import EVERY_COMBINATION, PAIRWISE, ROOT, Answer, Bake, Project, installed, named, path_with_uv, run, tool
+from repository import git
 from web import ask, free_port, sign_in, wait_for
 
 pytestmark = [
@@ -183,10 +184,12 @@ def test_the_commands_of_its_readme_work_as_they_stand(copy: Project) -> None:
 def test_the_example_is_removed_as_its_readme_says(copy: Project) -> None:
     files, tables = filter(removes_the_example, readme_blocks(copy))
     assert copy.run("bash", "-ec", files).returncode == 0
-    for name in ("api/main.py", "api/models/__init__.py"):
+    for name in ("api/main.py", "api/models/__init__.py", "api/models/users.py", "tests/routers/test_users.py"):
         lines = copy.text(name).splitlines(keepends=True)
-        kept = [line for line in lines if "budget" not in line and "transaction" not in line]
-        (copy.path / name).write_text("".join(kept), encoding="utf-8")
+        words = ("budget", "transaction", "TYPE_CHECKING")
+        kept = [line for line in lines if not any(word in line for word in words)]
+        text = re.sub(r"\n{4,}", "\n\n\n", "".join(kept))
+        (copy.path / name).write_text(text, encoding="utf-8")
     done = copy.run("bash", "-ec", tables)
     assert done.returncode == 0, done.stdout + done.stderr
     done = copy.run("make", "lint", "test")
@@ -204,25 +207,59 @@ def test_two_commands_on_a_clone_make_a_project(tmp_path: Path) -> None:
     ]
     surroundings = {**os.environ, "PATH": path_with_uv(), "HOME": str(tmp_path)}
     surroundings["UV_CACHE_DIR"] = run((tool("uv"), "cache", "dir"), cwd=ROOT).stdout.strip()
-    made = []
+    printed = []
     for block in blocks[:2]:
-        command = ["bash", "-ec", block]
-        enter = "\n" * len(json.loads(clone.text("cookiecutter.json")))
         done = subprocess.run(
-            command,
+            ["bash", "-ec", block],
             cwd=clone.path,
             env=surroundings,
-            input=enter,
+            input="\n" * len(json.loads(clone.text("cookiecutter.json"))),
             capture_output=True,
             text=True,
             check=False,
             timeout=300,
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        made.append("touch .venv/.installed" in done.stdout)
-        # Ours is a path; the template is named by the whole of it, or nobody would look for its address.
-        assert "  updates  skipped: the template has no address where others find it\n" in done.stdout
-    assert made == [True, False]
-    assert clone.has("budget-api/api/services/budgets.py")
-    assert clone.has("shop/api/main.py")
-    assert not clone.has("shop/api/services/budgets.py")
+        printed.append(done.stdout)
+        # The clone's own origin is a path, which is no address for others.
+        assert "  updates  skipped: the template's repository has no remote `origin` with an address\n" in done.stdout
+        assert "command -v" not in done.stdout
+    assert ["Installing cookiecutter and uv into .venv-project/, once ..." in each for each in printed] == [True, False]
+    assert Project(tmp_path / "budget-api").has("api/services/budgets.py")
+    assert Project(tmp_path / "shop").has("api/main.py")
+    assert not Project(tmp_path / "shop").has("api/services/budgets.py")
+    assert git(clone.path, "status", "--porcelain") == ""
+
+
+def test_a_refused_answer_is_the_last_that_make_project_shows(tmp_path: Path) -> None:
+    clone = Project(tmp_path / "clone")
+    assert run(("git", "clone", "--quiet", ROOT, clone.path), cwd=tmp_path).returncode == 0
+    surroundings = {"PATH": path_with_uv(), "UV_CACHE_DIR": run((tool("uv"), "cache", "dir"), cwd=ROOT).stdout.strip()}
+    command = 'make project args="--no-input project_slug=Shop" 2>&1'
+    done = clone.run("bash", "-c", command, env=surroundings)
+    assert done.returncode != 0
+    _, traceback, shown = done.stdout.partition("Traceback")
+    assert traceback
+    paste = next(line for line in shown.splitlines() if line.startswith("cookiecutter --no-input -o "))
+    assert " project_slug=shop " in paste
+
+
+def test_the_targets_of_make_are_listed(bake: Bake) -> None:
+    for project in (Project(ROOT), bake()):
+        targets = re.findall(r"^([a-z-]+):", project.text("Makefile"), re.MULTILINE)
+        shown = project.run("make")
+        assert shown.returncode == 0
+        assert re.findall(r"^make ([a-z-]+) ", shown.stdout, re.MULTILINE) == targets
+
+
+def test_the_picture_of_the_readme_is_drawn_from_a_run(tmp_path: Path) -> None:
+    surroundings = {"PATH": path_with_uv(), "BACKEND_SKIP_SETUP": "1"}
+    drawn = run(
+        (tool("python"), ROOT / "scripts/picture.py", tmp_path / "terminal.svg"), cwd=tmp_path, env=surroundings
+    )
+    assert drawn.returncode == 0, drawn.stderr
+    pictures = [path.read_text(encoding="utf-8") for path in (tmp_path / "terminal.svg", ROOT / "docs/terminal.svg")]
+    for picture in pictures:
+        assert "make&#160;project&#160;args" in picture
+        assert "git&#160;init&#160;--initial-branch&#160;main" in picture
+        assert "url(http" not in picture

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,38 @@ def test_a_host_that_swallows_everything_is_an_outage(project: Project, environm
             assert_outage(answer, seconds)
             assert seconds > TIMEOUT / 2
             assert ask("GET", f"{server.url}/livez").status == 200
+
+
+def test_the_server_stops_in_time_while_the_database_is_silent(server: Server, own_postgresql: PostgreSQL) -> None:
+    token = sign_in(server.url)
+    read = partial(ask, "GET", f"{server.url}/v1/budgets", None, token)
+    assert {response.status for response in at_once([read] * 40)} == {200}
+    freeze(own_postgresql)
+    server.process.terminate()
+    try:
+        assert server.process.wait(10) == 0
+    finally:
+        thaw(own_postgresql)
+
+
+def test_statements_of_clients_that_left_end_in_time(
+    project: Project, environment: Path, postgresql_server: PostgreSQL, tmp_path: Path
+) -> None:
+    url = migrate(project, environment, postgresql_server.create_database())
+    running = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    with serving(project, environment, tmp_path, {"DATABASE_URL": url, "DATABASE_TIMEOUT": str(TIMEOUT)}) as server:
+        token = sign_in(server.url)
+        budget = ask("POST", f"{server.url}/v1/budgets", {"name": "Food", "limit": "1.00"}, token).headers["location"]
+        with postgresql_server.holding("SELECT FROM budgets FOR UPDATE", url):
+            host = server.url.removeprefix("http://")
+            clients = [HTTPConnection(host) for _ in range(16)]
+            headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+            for client in clients:
+                client.request("PATCH", budget, '{"name": "Bread"}', headers)
+            wait_until(lambda: postgresql_server.query(running) == "16", "all wait for the lock")
+            for client in clients:
+                client.close()
+            wait_until(lambda: postgresql_server.query(running) == "0", "no statement runs", 2 * TIMEOUT)
 
 
 def kill_worker(server: Server) -> None:

@@ -1,14 +1,19 @@
 """Routes that depend on the server, under gunicorn as in the image and under uvicorn as in development."""
 
+import json
 import os
 import socket
+import time
 from collections.abc import Iterator
+from contextlib import suppress
+from http.client import HTTPConnection, IncompleteRead
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from conftest import Bake
-from serving import Server, migrate, serving
+from serving import Server, migrate, serving, wait_until
 
 pytestmark = [
     pytest.mark.slow,
@@ -16,7 +21,10 @@ pytestmark = [
 ]
 
 SERVED = """
-from fastapi import WebSocket
+from collections.abc import AsyncIterator, Iterator
+
+from fastapi import BackgroundTasks, Depends, WebSocket
+from fastapi.responses import StreamingResponse
 
 from api.main import app
 
@@ -25,6 +33,34 @@ from api.main import app
 async def echo(websocket: WebSocket) -> None:
     await websocket.accept()
     await websocket.send_text(await websocket.receive_text())
+
+
+def fail() -> None:
+    raise RuntimeError("it broke")
+
+
+@app.get("/background")
+async def run_in_background(tasks: BackgroundTasks) -> None:
+    tasks.add_task(fail)
+
+
+async def resource() -> AsyncIterator[None]:
+    yield
+    fail()
+
+
+@app.get("/teardown", dependencies=[Depends(resource)])
+async def use_resource() -> None:
+    pass
+
+
+@app.get("/stream")
+async def stream() -> StreamingResponse:
+    def parts() -> Iterator[str]:
+        yield "part"
+        fail()
+
+    return StreamingResponse(parts())
 """
 
 HANDSHAKE = (
@@ -59,3 +95,24 @@ def test_a_websocket_is_served(server: Server) -> None:
             pass
         connection.sendall(MASKED_TEXT)
         assert received.read(len(TEXT)) == TEXT
+
+
+@pytest.mark.parametrize("path", ["/background", "/teardown", "/stream"])
+def test_an_exception_after_the_response_has_begun_is_logged_once_with_its_request_id(
+    server: Server, path: str
+) -> None:
+    request_id = path.strip("/")
+    connection = HTTPConnection(server.url.removeprefix("http://"), timeout=10)
+    connection.request("GET", path, headers={"X-Request-ID": request_id})
+    with suppress(IncompleteRead), connection.getresponse() as response:
+        response.read()
+    connection.close()
+
+    def errors() -> list[dict[str, Any]]:
+        lines = [json.loads(line) for line in server.log().splitlines() if line.startswith("{")]
+        return [line for line in lines if line["request_id"] == request_id and line["level"] == "ERROR"]
+
+    wait_until(lambda: bool(errors()), "the exception is logged")
+    time.sleep(0.5)
+    [error] = errors()
+    assert "RuntimeError: it broke" in error["traceback"]

@@ -42,11 +42,7 @@ class State(TypedDict):
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """Create the application; it opens no connection before its lifespan starts.
-
-    Raises:
-        SystemExit: if `settings` is not given and the environment has wrong ones.
-    """
+    """Create the application, by default with the settings of the environment; it opens no connection before it starts."""
     settings = settings or load_settings()
     configure_logging(settings.log_level, as_json=settings.in_production)
     signer = TokenSigner(settings.secret_key.get_secret_value(), issuer=TITLE)  # option: auth

@@ -120,7 +120,7 @@ async def read_datetime(session: SessionDep, value: str) -> datetime | None:
 
 
 async def change_schema(database: Database, change: Callable[[Connection], None]) -> None:
-    async with database.engine.prepare() as connection:
+    async with database.engine.begin() as connection:
         await connection.run_sync(change)
 
 

@@ -11,6 +11,7 @@ from unittest.mock import AsyncMock
 import pytest
 from fastapi import APIRouter
 from fastapi.testclient import TestClient
+from pydantic import BaseModel
 from sqlalchemy import literal, select
 
 from api.dependencies.database import SessionDep
@@ -33,6 +34,18 @@ async def fail() -> None:
 @router.get("/parcels/{parcel_id}")
 async def get_parcel(parcel_id: int) -> int:
     return parcel_id
+
+
+class Account(BaseModel):
+    """A response with a rule."""
+
+    name: str
+    balance: int
+
+
+@router.get("/account", response_model=Account)
+async def get_account() -> dict[str, str]:
+    return {"name": "hunter2", "balance": "hunter2"}
 
 
 @router.get("/private")
@@ -152,6 +165,15 @@ def test_an_unhandled_exception_is_logged_with_traceback_and_request_id(serve: S
     assert "RuntimeError: it broke" in failure["traceback"]
     assert request["status"] == response.status_code == 500
     assert failure["request_id"] == request["request_id"] == response.headers["X-Request-ID"]
+
+
+def test_an_invalid_response_is_logged_without_its_values(serve: Serve, lines: Lines) -> None:
+    response = serve(router, environment="production").get("/account")
+    failure, request = map(json.loads, lines())
+    assert failure["level"] == "ERROR"
+    assert "GET /account: response.balance: Input should be a valid integer" in failure["message"]
+    assert request["status"] == response.status_code == 500
+    assert "hunter2" not in json.dumps([failure, request]) + response.text
 
 
 def test_in_development_an_error_line_holds_the_request_id(serve: Serve, lines: Lines) -> None:

@@ -158,7 +158,7 @@ def test_a_failure_is_sent_with_its_traceback(serve: Serve, send_to: Collector) 
 
 def test_a_log_record_that_cannot_be_formatted_fails_no_request(capsys: pytest.CaptureFixture[str]) -> None:
     record = logging.makeLogRecord({"name": "test", "msg": "%d", "args": ("no number",)})
-    telemetry.LogExportHandler(LoggerProvider()).handle(record)
+    telemetry.LogSender(LoggerProvider()).handle(record)
     assert "Logging error" in capsys.readouterr().err
 
 
@@ -201,7 +201,7 @@ def test_nothing_runs_without_an_endpoint(
         assert client.get("/words/7?word=hello").status_code == 200
         assert [thread.name for thread in threading.enumerate() if thread.name.startswith("Otel")] == []
         assert not client.app_state["database"].engine.sync_engine.dispatch.after_cursor_execute
-        assert not any(isinstance(handler, telemetry.LogExportHandler) for handler in logging.root.handlers)
+        assert not any(isinstance(handler, telemetry.LogSender) for handler in logging.root.handlers)
 
 
 @pytest.mark.parametrize("signal", ["traces", "metrics", "logs"])

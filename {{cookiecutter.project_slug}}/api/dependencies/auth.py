@@ -19,8 +19,7 @@ bearer = OAuth2PasswordBearer(tokenUrl="/v1/auth/token", auto_error=False)
 class TokenMissingError(UnauthenticatedError):
     """The request has no access token."""
 
-    code = "token-missing"
-    title = "Log in first"
+    code, title = "token-missing", "Log in first"
 
 
 async def get_current_user_id(request: Request, token: Annotated[str | None, Depends(bearer)]) -> UUID:

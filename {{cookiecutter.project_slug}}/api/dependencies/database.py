@@ -1,4 +1,4 @@
-"""The database: an engine, time limits on all waits for it, and one session for each request."""
+"""The database: an engine, a time limit on each wait for it, and one session for each request."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -31,15 +31,11 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 TIMEOUT_CODES = frozenset({"57014", "SQLITE_BUSY", "SQLITE_INTERRUPT"})
 OUTAGE_CODES: tuple[str, ...] = ("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY")
 OUTAGE_CODES += ("08", "25006", "40", "53", "55P03", "57", "58")  # option: database=postgresql
-"""The beginnings of the codes of outages; all other errors are mistakes in a statement or its data.
-
-https://www.sqlite.org/rescode.html and https://www.postgresql.org/docs/current/errcodes-appendix.html list the codes.
+"""How the codes of outages begin: https://www.sqlite.org/rescode.html and
+https://www.postgresql.org/docs/current/errcodes-appendix.html. Any other error is a mistake in a statement or its data.
 """
 
 NO_CONNECTION = "The database accepts no connection."
-
-PROGRESS_STEPS = 10_000
-"""After how many instructions SQLite looks whether a statement has run out of time; they take less than 1 ms."""
 # option: database=postgresql
 
 GRACE = 0.5
@@ -56,9 +52,8 @@ def create_engine(settings: Settings, *, for_migrations: bool = False) -> AsyncE
     Migrations have no time limit for statements. On SQLite they have no foreign keys either: it alters a table by copying
     and dropping it, which would delete the rows that refer to it.
     """
-    url = settings.database_url or URL.create("sqlite+aiosqlite", database=str(settings.sqlite_file))
     engine = create_async_engine(
-        url,
+        settings.database_url or URL.create("sqlite+aiosqlite", database=str(settings.sqlite_file)),
         pool_size=settings.database_pool_size,
         max_overflow=settings.database_max_overflow + 1,  # for SQLite's writer, which `Database` does not count
         connect_args={"timeout": settings.database_timeout},  # for connecting, and on SQLite for locks
@@ -79,6 +74,9 @@ def _configure_sqlite(engine: AsyncEngine, timeout: float | None) -> None:
 
     @event.listens_for(engine.sync_engine, "connect")
     def on_connect(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+        def is_late() -> bool:
+            return bool(monotonic() > entry.info.get("deadline", inf))
+
         cursor = connection.cursor()
         with suppress(OperationalError):  # another process is changing the mode, for which SQLite does not wait
             cursor.execute("PRAGMA journal_mode = WAL")
@@ -86,12 +84,8 @@ def _configure_sqlite(engine: AsyncEngine, timeout: float | None) -> None:
         cursor.execute(f"PRAGMA foreign_keys = {'ON' if timeout else 'OFF'}")
         cursor.close()
         connection.isolation_level = None  # the driver begins no transaction by itself
-        if timeout and isinstance(connection, AdaptedConnection):
-            connection.run_async(
-                lambda driver: driver.set_progress_handler(
-                    lambda: monotonic() > entry.info.get("deadline", inf), PROGRESS_STEPS
-                )
-            )
+        if isinstance(connection, AdaptedConnection):  # it checks after so many steps, which take less than 1 ms
+            connection.run_async(lambda driver: driver.set_progress_handler(is_late, 10_000))
 
     @event.listens_for(engine.sync_engine, "before_cursor_execute", named=True)
     def on_execute(conn: Connection, context: ExecutionContext, **_: object) -> None:
@@ -135,6 +129,15 @@ def _configure_postgresql(engine: AsyncEngine, timeout: float | None) -> None:
             connection.run_async(lambda driver: driver.close(timeout=CLOSE_TIMEOUT))
 
 
+def _remove_details(context: ExceptionContext) -> None:
+    """Remove the details of PostgreSQL's errors, which are logged, since they have values of rows."""
+    cause = context.original_exception.__cause__
+    if cause and hasattr(cause, "detail"):
+        cause.detail = None
+    for error in filter(None, (context.original_exception, context.sqlalchemy_exception)):
+        error.args = tuple(str(argument).partition("\nDETAIL:")[0] for argument in error.args)
+
+
 # end: database=postgresql
 class Database:
     """An engine, and sessions in which each wait for the database is limited to `DATABASE_TIMEOUT` seconds."""
@@ -161,13 +164,11 @@ class Database:
 
     @asynccontextmanager
     async def session(self, *, readonly: bool = False) -> AsyncIterator[AsyncSession]:
-        """Open a session: it is committed at the end, and rolled back if an exception is raised.
+        """Open a session, which is committed at the end, or rolled back if an exception is raised.
 
         With `readonly` there is no transaction: each statement reads what is committed when it starts. Rows can't be
-        streamed then, since a cursor of PostgreSQL lives in a transaction.
-
-        Raises:
-            DatabaseUnavailableError: if the database can't be reached or does not respond in time.
+        streamed then, since a cursor of PostgreSQL lives in a transaction. A wait that is too long, or fails, raises
+        `DatabaseUnavailableError`.
         """
         limiter = self._connection_limiter if readonly else self._write_limiter
         try:
@@ -196,25 +197,16 @@ class Database:
                 limiter.release()
 
     def _translate(self, context: ExceptionContext) -> Exception | None:
-        """Return the error to raise for a time-out or an outage; a mistake in a statement or its data stays as it is."""
+        """Return the error to raise for a time-out or an outage; None leaves a mistake as it is."""
         error = context.original_exception
         code = str(getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", ""))
         task = "run a statement" if context.statement else "end the transaction, which may be committed or not"
         if isinstance(error, TimeoutError) or code in TIMEOUT_CODES:
             return DatabaseUnavailableError(f"The database took longer than {self._timeout:g} s to {task}.")
-        lost = context.is_disconnect and isinstance(error, Exception)  # it is also set for a cancellation
+        lost = context.is_disconnect and isinstance(error, Exception)  # a cancellation is no disconnect
         if lost or isinstance(error, OSError) or code.startswith(OUTAGE_CODES):
-            reason = f"The database failed to {task}." if context.connection else NO_CONNECTION
-            return DatabaseUnavailableError(reason)
-        # option: database=postgresql
-        # Errors are logged, and PostgreSQL's details have values of rows.
-        for each in (error, context.sqlalchemy_exception):
-            if each and each.args:
-                each.args = (str(each.args[0]).partition("\nDETAIL:")[0], *each.args[1:])
-        cause = error.__cause__
-        if cause and hasattr(cause, "detail"):
-            cause.detail = None
-        # end: database=postgresql
+            return DatabaseUnavailableError(f"The database failed to {task}." if context.connection else NO_CONNECTION)
+        _remove_details(context)  # option: database=postgresql
         return None
 
 
@@ -224,9 +216,6 @@ async def get_database(connection: HTTPConnection) -> Database:
     return database
 
 
-DatabaseDep = Annotated[Database, Depends(get_database)]
-
-
 async def get_session(connection: HTTPConnection) -> AsyncIterator[AsyncSession]:
     """Open the session of a request; that of a WebSocket, which has no method, can write."""
     database: Database = connection.state.database
@@ -234,5 +223,6 @@ async def get_session(connection: HTTPConnection) -> AsyncIterator[AsyncSession]
         yield session
 
 
+DatabaseDep = Annotated[Database, Depends(get_database)]
 # With the scope "function" the commit comes before the response is sent; by default it would come after it.
 SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]

@@ -133,9 +133,9 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        lines = [_describe(each["loc"], each["msg"]) for each in error.errors()]
+        wrong = (
+            (".".join(map(str, each["loc"])).upper(), each["msg"].removeprefix("Value error, "))
+            for each in error.errors()
+        )
+        lines = (f"{name}: {rule}" if name else rule for name, rule in wrong)
         raise SystemExit("\n".join(["The settings are not valid:", *lines])) from None
-
-
-def _describe(location: tuple[int | str, ...], rule: str) -> str:
-    return ": ".join([*(str(part).upper() for part in location), rule.removeprefix("Value error, ")])

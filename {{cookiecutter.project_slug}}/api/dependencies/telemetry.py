@@ -1,4 +1,4 @@
-"""Traces, metrics and logs, sent to a collector by OpenTelemetry; its `OTEL_*` variables switch each of them on."""
+"""Traces, metrics and logs for an OpenTelemetry collector, configured by the `OTEL_*` variables; off without them."""
 
 import asyncio
 import logging
@@ -29,16 +29,16 @@ from api.dependencies.health import HEALTH_ROUTES
 from api.dependencies.middleware.request_id import current_request_id
 
 FLUSH_SECONDS = 3.0
-"""How long the application may wait for the collector when it stops."""
+"""How long the shutdown of the application waits for a collector."""
 
-REPEAT_SECONDS = 60.0
-"""The shortest time between two log lines of one of OpenTelemetry's loggers."""
+WARNING_INTERVAL = 60.0
+"""Seconds between two lines of one logger about a collector that is unreachable."""
 
-Processor: TypeAlias = BatchSpanProcessor | PeriodicExportingMetricReader | BatchLogRecordProcessor
+Sender: TypeAlias = BatchSpanProcessor | PeriodicExportingMetricReader | BatchLogRecordProcessor
 
 
 class Variables(BaseSettings):
-    """The variables that decide whether a signal is sent; OpenTelemetry reads the others, from the environment only."""
+    """The variables that decide whether a signal is exported; OpenTelemetry itself reads all others. None is in `.env`."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True)
 
@@ -59,17 +59,17 @@ class Variables(BaseSettings):
 
 
 class Telemetry:
-    """The telemetry of one application.
+    """The providers and exporters of one application.
 
-    Its providers are not the global ones, which can be set only once in a process. They send nothing before `start`,
-    since their threads would not survive the fork of a server's workers.
+    The providers are not the global ones, which can't be replaced for a second application. Nothing is exported before
+    `start`: the threads of exporters would not survive the fork of a server's workers.
     """
 
     def __init__(self) -> None:
         variables = Variables()
         self._tracing = self._metering = self._logging = None
-        self._log_handler: LogExportHandler | None = None
-        self._processors: list[Processor] = []
+        self._log_handler: LogSender | None = None
+        self._senders: list[Sender] = []
         if variables.is_enabled("traces"):
             self._tracing = TracerProvider(resource=create_resource(), shutdown_on_exit=False)
         if variables.is_enabled("metrics"):
@@ -79,8 +79,8 @@ class Telemetry:
         self.config = TelemetryConfig(
             tracer_provider=self._tracing,
             meter_provider=self._metering,
-            logs=False,  # the log lines of the application have the same content
-            operation_spans=False,  # a span for each dependency costs as much as all the others
+            logs=False,  # LogSender exports the log lines
+            operation_spans=False,  # a span for each dependency costs as much as all others together
             exclude=lambda scope: scope["path"] in HEALTH_ROUTES,
         )
 
@@ -91,34 +91,34 @@ class Telemetry:
         await asyncio.to_thread(self.stop)
 
     def start(self, engine: Engine) -> None:
-        """Start to send, including spans of the statements of `engine`."""
+        """Begin to export, statements of `engine` included."""
         if self._tracing:
             spans = BatchSpanProcessor(OTLPSpanExporter())
-            self._tracing.add_span_processor(QueryStringRedactor())
+            self._tracing.add_span_processor(RedactedQueries())
             self._tracing.add_span_processor(spans)
             trace_statements(engine, self._tracing)
-            self._processors.append(spans)
+            self._senders.append(spans)
         if self._metering:
             metrics = PeriodicExportingMetricReader(OTLPMetricExporter())
             self._metering.add_metric_reader(metrics)
-            self._processors.append(metrics)
+            self._senders.append(metrics)
         if self._logging:
             records = BatchLogRecordProcessor(OTLPLogExporter())
             self._logging.add_log_record_processor(records)
-            self._processors.append(records)
-            self._log_handler = LogExportHandler(self._logging)
+            self._senders.append(records)
+            self._log_handler = LogSender(self._logging)
             logging.root.addHandler(self._log_handler)
-        if self._processors:
+        if self._senders:
             for handler in logging.root.handlers:
-                handler.addFilter(RepeatFilter())
+                handler.addFilter(RateLimitedWarnings())
 
     def stop(self) -> None:
-        """Send what is left, for at most `FLUSH_SECONDS`."""
+        """Export what is left, for up to `FLUSH_SECONDS`."""
         if self._log_handler:
             logging.root.removeHandler(self._log_handler)
         deadline = monotonic() + FLUSH_SECONDS
-        # A shutdown waits half a minute for the collector, which can't be set; the process may end before a daemon thread.
-        threads = [Thread(target=processor.shutdown, daemon=True) for processor in self._processors]
+        # An exporter waits half a minute for its collector, which is not configurable; a daemon thread may be left behind.
+        threads = [Thread(target=sender.shutdown, daemon=True) for sender in self._senders]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -126,13 +126,13 @@ class Telemetry:
 
 
 def create_resource() -> Resource:
-    """Return the resource; OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence."""
-    defaults = Resource.create({"service.name": TITLE, "service.version": VERSION})
-    return defaults.merge(OTELResourceDetector().detect())
+    """Create the resource of this service; OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES override it."""
+    default = Resource.create({"service.name": TITLE, "service.version": VERSION})
+    return default.merge(OTELResourceDetector().detect())
 
 
 def current_trace() -> dict[str, str]:
-    """Return the ids of the current trace and span for a log line, if there are any."""
+    """Return the ids of the current trace and span, if there are any."""
     span = trace.get_current_span().get_span_context()
     if not span.is_valid:
         return {}
@@ -140,10 +140,10 @@ def current_trace() -> dict[str, str]:
 
 
 def trace_statements(engine: Engine, provider: TracerProvider) -> None:
-    """Add a span for each statement of a traced request, with its text but without values.
+    """Record a span for each statement of a traced request, with its text but without its parameters.
 
-    OpenTelemetry's instrumentation does not support SQLAlchemy 2.1, and records the driver's messages, which have values.
-    The attributes are those of https://opentelemetry.io/docs/specs/semconv/database/database-spans/.
+    OpenTelemetry's instrumentation does not support SQLAlchemy 2.1, and records the driver's messages, which hold values.
+    The attributes follow https://opentelemetry.io/docs/specs/semconv/database/database-spans/.
     """
     tracer = provider.get_tracer(__name__)
     url = engine.url
@@ -171,24 +171,24 @@ def trace_statements(engine: Engine, provider: TracerProvider) -> None:
             span.end()
 
 
-class QueryStringRedactor(SpanProcessor):
-    """Removes query strings from spans, since they may have secrets; the access log has none either."""
+class RedactedQueries(SpanProcessor):
+    """Redact query strings, which may hold secrets; the access log leaves them out too."""
 
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 - given by name
-        """Replace the query string of a new span."""
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 - passed by name
+        """Redact the query string of a new span."""
         if span.attributes and "url.query" in span.attributes:
             span.set_attribute("url.query", "REDACTED")
 
 
-class LogExportHandler(logging.Handler):
-    """Sends log records with the fields of their JSON line."""
+class LogSender(logging.Handler):
+    """Export log records with the fields of their JSON lines, except those of health checks."""
 
     def __init__(self, provider: LoggerProvider) -> None:
         super().__init__()
         self._provider = provider
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Queue a record, which another thread sends."""
+        """Queue a record, which another thread exports."""
         fields = getattr(record, "fields", {})
         if fields.get("path") in HEALTH_ROUTES:
             return
@@ -201,23 +201,23 @@ class LogExportHandler(logging.Handler):
                 attributes={"request_id": current_request_id.get(), **fields},
                 exception=record.exc_info[1] if record.exc_info else None,
             )
-        except Exception:  # noqa: BLE001 - logging must not fail a request; the handlers of Python do the same
+        except Exception:  # noqa: BLE001 - a log line must not fail a request; logging's own handlers do the same
             self.handleError(record)
 
 
-class RepeatFilter(logging.Filter):
-    """Drops log lines of OpenTelemetry's loggers that repeat within `REPEAT_SECONDS`, as while the collector is away."""
+class RateLimitedWarnings(logging.Filter):
+    """Pass one record a minute of each of OpenTelemetry's loggers, which report an unreachable collector every second."""
 
     def __init__(self) -> None:
         super().__init__()
         self._silent_until: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether to log the record; those of other loggers always are."""
+        """Pass every record of other loggers."""
         if not record.name.startswith("opentelemetry."):
             return True
         now = monotonic()
         if now < self._silent_until.get(record.name, 0.0):
             return False
-        self._silent_until[record.name] = now + REPEAT_SECONDS
+        self._silent_until[record.name] = now + WARNING_INTERVAL
         return True

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import ClassVar
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Enum, MetaData
+from sqlalchemy import BigInteger, DateTime, Dialect, Enum, MetaData, PrimaryKeyConstraint, UniqueConstraint
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
@@ -64,3 +65,23 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map: ClassVar = {Decimal: MoneyColumn, datetime: UtcDateTime, enum.Enum: EnumColumn}
+
+
+def violated_constraint(error: IntegrityError) -> str:
+    """Return the name of the violated constraint or unique index; that of NOT NULL is "".
+
+    SQLite reports the names of CHECK constraints and of indexes on expressions, of a foreign key no more than that, and
+    the columns of others, whose name is looked up in the models.
+    """
+    name: str | None = getattr(error.driver_exception, "constraint_name", None)  # asyncpg's
+    kind, _, subject = str(error.orig).partition(" constraint failed")
+    subject = subject.removeprefix(": ")
+    if name or kind != "UNIQUE":
+        return name or {"CHECK": subject, "FOREIGN KEY": kind}.get(kind, "")
+    table = Base.metadata.tables.get(subject.partition(".")[0])
+    if table is None:
+        return subject.removeprefix("index ").strip("'")
+    unique = [rule for rule in table.constraints if isinstance(rule, PrimaryKeyConstraint | UniqueConstraint)]
+    names = {frozenset(map(str, rule.columns)): str(rule.name) for rule in unique}
+    names |= {frozenset(map(str, index.columns)): str(index.name) for index in table.indexes if index.unique}
+    return names.get(frozenset(subject.split(", ")), "")

@@ -48,9 +48,7 @@ class Budget(Base):
     transaction_count: Mapped[int] = mapped_column(BigInteger, default=0)
 
     owner: Mapped["User"] = relationship(back_populates="budgets", lazy="raise")  # option: auth
-    transactions: WriteOnlyMapped["Transaction"] = relationship(
-        back_populates="budget", cascade="all, delete-orphan", passive_deletes=True
-    )
+    transactions: WriteOnlyMapped["Transaction"] = relationship(back_populates="budget", passive_deletes=True)
 
     @property
     def remaining(self) -> Decimal:

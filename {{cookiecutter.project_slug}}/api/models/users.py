@@ -27,14 +27,8 @@ class User(Base):
     email: Mapped[str] = mapped_column(String(254))
     password_hash: Mapped[str] = mapped_column(String(255))
 
-    refresh_sessions: WriteOnlyMapped["RefreshSession"] = relationship(
-        back_populates="user", cascade="all, delete-orphan", passive_deletes=True
-    )
-    # option: example
-    budgets: WriteOnlyMapped["Budget"] = relationship(
-        back_populates="owner", cascade="all, delete-orphan", passive_deletes=True
-    )
-    # end: example
+    refresh_sessions: WriteOnlyMapped["RefreshSession"] = relationship(back_populates="user", passive_deletes=True)
+    budgets: WriteOnlyMapped["Budget"] = relationship(back_populates="owner", passive_deletes=True)  # option: example
 
 
 class RefreshSession(Base):

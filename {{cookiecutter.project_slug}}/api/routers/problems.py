@@ -6,7 +6,7 @@ from http import HTTPMethod, HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import RequestValidationError, ResponseValidationError
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match
@@ -42,6 +42,7 @@ STATUS_BY_KIND: dict[type[ServiceError], int] = {
     # end: auth
     UnavailableError: 503,
 }
+INTERNAL_ERROR = "The server has failed to handle the request."
 
 
 class ProblemDetailsAPI(FastAPI):
@@ -73,6 +74,7 @@ def register_exception_handlers(app: FastAPI) -> None:
     """Turn the exceptions of `app` into problems."""
     app.exception_handler(ServiceError)(on_service_error)
     app.exception_handler(RequestValidationError)(on_invalid_request)
+    app.exception_handler(ResponseValidationError)(on_invalid_response)
     app.exception_handler(HTTPException)(on_http_exception)
     app.add_middleware(ProblemMiddleware)
 
@@ -94,6 +96,13 @@ async def on_invalid_request(request: Request, error: RequestValidationError) ->
     """Respond with what is not valid, but without the values of the request, which may be secret."""
     errors = [FieldError.model_validate(each) for each in error.errors()]
     return _respond(request, 422, "The request is not valid.", errors=errors)
+
+
+async def on_invalid_response(request: Request, error: ResponseValidationError) -> Response:
+    """Log what is wrong without the values, which the message of the exception repeats."""
+    errors = [f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors()]
+    logger.error("invalid response of %s: %s", error.endpoint_path, "; ".join(errors))
+    return _respond(request, 500, INTERNAL_ERROR)
 
 
 async def on_http_exception(request: Request, error: HTTPException) -> Response:
@@ -119,16 +128,20 @@ class ProblemMiddleware:
             await self.app(scope, receive, send)
             return
 
-        started = False
+        started = complete = False
 
         async def send_and_record(message: Message) -> None:
-            nonlocal started
+            nonlocal started, complete
             started = True
+            complete = message["type"] == "http.response.body" and not message.get("more_body", False)
             await send(message)
 
         try:
             await self.app(scope, receive, send_and_record)
         except Exception as error:
+            if complete:  # in a background task or the exit of a dependency: not every server logs it
+                logger.exception("unhandled exception after the response")
+                return
             if started:
                 raise
             request = Request(scope)
@@ -136,7 +149,7 @@ class ProblemMiddleware:
                 response = await on_http_exception(request, error)
             else:
                 logger.exception("unhandled exception")
-                response = _respond(request, 500, "The server has failed to handle the request.")
+                response = _respond(request, 500, INTERNAL_ERROR)
             await response(scope, receive, send)
 
 

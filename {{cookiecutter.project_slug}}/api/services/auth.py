@@ -29,18 +29,13 @@ ATTEMPTS_PER_ADDRESS = 100
 class InvalidCredentialsError(UnauthenticatedError):
     """The e-mail address or the password is wrong; the response does not reveal which."""
 
-    code = "invalid-credentials"
-    title = "Wrong e-mail address or password"
-
-    def __init__(self) -> None:
-        super().__init__("The e-mail address or the password is wrong.")
+    code, title = "invalid-credentials", "The e-mail address or the password is wrong"
 
 
 class TooManyLoginsError(TooManyAttemptsError):
     """Too many logins of this account or from this IP address have failed."""
 
-    code = "too-many-logins"
-    title = "Too many logins"
+    code, title = "too-many-logins", "Too many logins"
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"Try again in {retry_after} seconds.")
@@ -129,12 +124,10 @@ class AuthService:
         if wait:
             raise TooManyLoginsError(wait)
 
-    def _issue(self, refresh_session: RefreshSession) -> IssuedTokens:
-        """Sign an access token for the user and a refresh token for the session."""
-        user_id, session_id, token_id = refresh_session.user_id, refresh_session.id, refresh_session.token_id
+    def _issue(self, session: RefreshSession) -> IssuedTokens:
         return IssuedTokens(
-            access_token=self._signer.sign(TokenType.ACCESS, user_id, uuid7(), ACCESS_LIFETIME),
-            refresh_token=self._signer.sign(TokenType.REFRESH, session_id, token_id, REFRESH_LIFETIME),
+            access_token=self._signer.sign(TokenType.ACCESS, session.user_id, uuid7(), ACCESS_LIFETIME),
+            refresh_token=self._signer.sign(TokenType.REFRESH, session.id, session.token_id, REFRESH_LIFETIME),
         )
 
 

@@ -11,8 +11,7 @@ from uuid_utils.compat import uuid7
 from api.models import Base, Budget
 from api.schemas.budgets import BudgetCreate, BudgetUpdate
 from api.schemas.pagination import PageRequest
-from api.services.constraints import translate_violations
-from api.services.errors import ConflictError, NotFoundError, ServiceError
+from api.services.errors import ConflictError, NotFoundError, ServiceError, translate_violations
 from api.services.pagination import PagedQuery, PageOf
 from api.services.users import UserNotFoundError  # option: auth
 
@@ -20,22 +19,19 @@ from api.services.users import UserNotFoundError  # option: auth
 class BudgetNotFoundError(NotFoundError):
     """The budget does not exist."""
 
-    code = "budget-not-found"
-    title = "No such budget"
+    code, title = "budget-not-found", "No such budget"
 
 
 class BudgetNameTakenError(ConflictError):
     """Another budget has the name."""
 
-    code = "budget-name-taken"
-    title = "The name is taken"
+    code, title = "budget-name-taken", "The name is taken"
 
 
 class LimitBelowSpentError(ConflictError):
     """More is spent than the new limit allows."""
 
-    code = "limit-below-spent"
-    title = "More is spent already"
+    code, title = "limit-below-spent", "More is spent already"
 
 
 # Built once: building a statement takes a fifth of the CPU time of a request that reads.
@@ -82,13 +78,7 @@ class BudgetService:
         return budget
 
     async def update(self, budget_id: UUID, body: BudgetUpdate) -> Budget:
-        """Change the fields that are present in `body`.
-
-        Raises:
-            BudgetNotFoundError: if there is no such budget.
-            BudgetNameTakenError: if another budget has the name.
-            LimitBelowSpentError: if more is spent already.
-        """
+        """Change the fields in `body`, or raise `BudgetNotFoundError` or one of the conflicts above."""
         budget = await self.get(budget_id, for_update=True)
         for field, value in body.model_dump().items():
             setattr(budget, field, value)

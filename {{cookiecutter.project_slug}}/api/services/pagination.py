@@ -35,12 +35,7 @@ class PagedQuery(Generic[Item]):
         )
 
     async def fetch(self, session: AsyncSession, page: PageRequest, **parameters: object) -> PageOf[Item]:
-        """Read a page and the total in one statement, or in two if the page lies behind the end."""
+        """Read a page and the total in one statement, or in two if the page is empty."""
         rows = (await session.execute(self._page, {**parameters, **page.model_dump()})).all()
-        if rows:
-            total = rows[0][-1]
-        elif page.offset:
-            total = await session.scalar(self._total, parameters) or 0
-        else:
-            total = 0
+        total = rows[0][-1] if rows else await session.scalar(self._total, parameters) or 0
         return PageOf([row[0] for row in rows], total, page.limit, page.offset)

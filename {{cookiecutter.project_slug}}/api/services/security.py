@@ -35,8 +35,7 @@ HASHING = ThreadPoolExecutor(2, "hashing")
 class InvalidTokenError(UnauthenticatedError):
     """The token is forged, expired, used already, or of another type."""
 
-    code = "invalid-token"
-    title = "The token is not valid"
+    code, title = "invalid-token", "The token is not valid"
 
 
 class TokenType(StrEnum):

@@ -17,15 +17,13 @@ from api.services.pagination import PagedQuery, PageOf
 class TransactionNotFoundError(NotFoundError):
     """The budget has no such transaction."""
 
-    code = "transaction-not-found"
-    title = "No such transaction"
+    code, title = "transaction-not-found", "No such transaction"
 
 
 class LimitExceededError(ConflictError):
     """The amount is more than what remains of the budget."""
 
-    code = "limit-exceeded"
-    title = "The budget's limit would be exceeded"
+    code, title = "limit-exceeded", "The budget's limit would be exceeded"
 
 
 # Built once: building a statement takes a fifth of the CPU time of a request that reads.
@@ -67,11 +65,9 @@ class TransactionService:
         )
 
     async def create(self, budget_id: UUID, body: TransactionCreate) -> Transaction:
-        """Spend an amount of a budget; it is one conditional UPDATE, so that concurrent requests can't exceed the limit.
+        """Spend an amount of a budget, or raise `BudgetNotFoundError` or `LimitExceededError`.
 
-        Raises:
-            BudgetNotFoundError: if there is no such budget.
-            LimitExceededError: if less than the amount remains.
+        It is one conditional UPDATE, so that concurrent requests can't exceed the limit.
         """
         parameters = {**self._owner, "budget": budget_id, "amount": body.amount}
         if await self._session.scalar(_SPEND, parameters) is None:
@@ -99,12 +95,7 @@ class TransactionService:
         return transaction
 
     async def delete(self, budget_id: UUID, transaction_id: UUID) -> None:
-        """Delete a transaction, whose amount can then be spent again.
-
-        Raises:
-            BudgetNotFoundError: if there is no such budget.
-            TransactionNotFoundError: if the budget has no such transaction.
-        """
+        """Delete a transaction, whose amount can then be spent again, or raise a `NotFoundError`."""
         budget = await self._budgets.get(budget_id, for_update=True)
         transaction = await self.get(budget_id, transaction_id)
         budget.spent -= transaction.amount

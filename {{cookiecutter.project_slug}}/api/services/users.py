@@ -9,39 +9,26 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.models import RefreshSession, User
 from api.schemas.users import UserCreate, UserUpdate
-from api.services.constraints import translate_violations
-from api.services.errors import ConflictError, InvalidError, UnauthenticatedError
+from api.services.errors import ConflictError, InvalidError, UnauthenticatedError, translate_violations
 from api.services.security import hash_in_thread, hash_password, verify_password
 
 
 class UserNotFoundError(UnauthenticatedError):
     """The user that an access token was issued for does not exist any more."""
 
-    code = "user-not-found"
-    title = "No such user"
-
-    def __init__(self) -> None:
-        super().__init__("The user of the access token does not exist.")
+    code, title = "user-not-found", "The user of the access token does not exist"
 
 
 class EmailTakenError(ConflictError):
     """Another user has the e-mail address."""
 
-    code = "email-taken"
-    title = "The e-mail address is taken"
-
-    def __init__(self) -> None:
-        super().__init__("Another user has this e-mail address.")
+    code, title = "email-taken", "The e-mail address is taken"
 
 
 class PasswordIsEmailError(InvalidError):
     """The password is the e-mail address, which is easy to guess."""
 
-    code = "password-is-email"
-    title = "The password is the e-mail address"
-
-    def __init__(self) -> None:
-        super().__init__("Choose a password that is not the e-mail address.")
+    code, title = "password-is-email", "The password is the e-mail address"
 
 
 class SessionFactory(Protocol):
@@ -52,10 +39,7 @@ class SessionFactory(Protocol):
 
 
 class UserService:
-    """The business logic of users.
-
-    It opens its own sessions, so that no database connection is held while a password is hashed.
-    """
+    """The business logic of users; its own sessions hold no connection while a password is hashed."""
 
     def __init__(self, open_session: SessionFactory) -> None:
         self._open_session = open_session
@@ -75,13 +59,7 @@ class UserService:
             return await _get(session, user_id)
 
     async def update(self, user_id: UUID, body: UserUpdate) -> User:
-        """Change the fields that are present in `body`; a new password ends all sessions of the user.
-
-        Raises:
-            UserNotFoundError: if there is none.
-            PasswordIsEmailError: if the password is the e-mail address.
-            EmailTakenError: if another user has the e-mail address.
-        """
+        """Change the fields in `body`, or raise one of the errors above; a new password ends all sessions of the user."""
         user = await self.get(user_id)
         changes = body.model_dump()
         email, password = changes.get("email", user.email), changes.pop("password", None)
