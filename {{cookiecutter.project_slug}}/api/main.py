@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from operator import attrgetter
 from typing import TypedDict
 
 from fastapi import FastAPI
@@ -16,6 +17,7 @@ from api.dependencies.logs import configure_logging
 from api.dependencies.middleware.access_log import AccessLogMiddleware
 from api.dependencies.middleware.allowed_hosts import AllowedHostsMiddleware
 from api.dependencies.middleware.body_limit import BodyLimitMiddleware
+from api.dependencies.middleware.head import HeadMiddleware
 from api.dependencies.middleware.request_id import RequestIdMiddleware
 from api.dependencies.middleware.security_headers import SecurityHeadersMiddleware
 from api.dependencies.settings import Settings, load_settings
@@ -72,6 +74,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_url="/openapi.json" if settings.shows_docs else None,
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=attrgetter("name"),
         telemetry=telemetry.config,  # option: telemetry
     )
     app.add_middleware(BodyLimitMiddleware)
@@ -87,6 +90,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             expose_headers=["Location", "Retry-After", "X-Request-ID"],
         )
     app.add_middleware(SecurityHeadersMiddleware, https_only=settings.in_production)
+    app.add_middleware(HeadMiddleware)
     app.add_middleware(AccessLogMiddleware)
     app.add_middleware(RequestIdMiddleware)
     # option: auth

@@ -35,6 +35,13 @@ LOOP = {"use_uvloop": sys.platform != "win32"}
 """The event loop of the server: `gunicorn.conf.py`."""
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Turn warnings into errors in tests, but not while plugins are configured; `filterwarnings` can except some."""
+    strict = pytest.mark.filterwarnings("error", *config.getini("filterwarnings"))
+    for item in items:
+        item.add_marker(strict, append=False)
+
+
 def pytest_collection_finish() -> None:
     """Exclude what is loaded from garbage collection, which takes a tenth of the time."""
     gc.collect()

@@ -204,8 +204,13 @@ def test_time_that_is_spent_outside_of_the_database_does_not_count(impatient: Te
         f"/number?value={2**64}",
     ],
 )
-def test_a_mistake_in_a_statement_or_its_data_is_not_an_outage(notes: TestClient, path: str) -> None:
+def test_a_mistake_in_a_statement_or_its_data_is_a_500_with_a_traceback(
+    notes: TestClient, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
     assert notes.get(path).status_code == 500
+    [failure] = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert "test_database.py" in caplog.handler.format(failure)
+    assert str(2**64) not in caplog.handler.format(failure)
 
 
 @pytest.mark.parametrize("path", ["/broken", "/broken?late=true"])

@@ -1,5 +1,7 @@
 """The import rules of the packages in `api`."""
 
+import builtins
+import importlib
 import logging.config
 
 import pytest
@@ -30,6 +32,13 @@ def test_only_the_database_dependency_commits() -> None:
 
 def test_services_raise_no_http_errors() -> None:
     assert {name.partition("/")[0] for name in files_with("HTTPException")} == {"dependencies", "routers"}
+
+
+def test_no_method_of_a_service_shadows_a_builtin() -> None:
+    modules = [importlib.import_module(f"api.services.{path.stem}") for path in (API / "services").glob("[!_]*.py")]
+    classes = [value for module in modules for value in vars(module).values() if isinstance(value, type)]
+    own = [each for each in classes if each.__module__.startswith("api.services")]
+    assert [each for each in own if vars(each).keys() & {name for name in vars(builtins) if name[0] != "_"}] == []
 
 
 def test_settings_are_the_only_way_to_the_environment() -> None:

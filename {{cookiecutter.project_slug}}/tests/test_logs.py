@@ -3,19 +3,19 @@
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from decimal import Decimal
 from typing import TypeAlias
 from unittest.mock import AsyncMock
 
 import pytest
-from fastapi import APIRouter
+from fastapi import APIRouter, BackgroundTasks, Depends
 from fastapi.testclient import TestClient
-from pydantic import BaseModel
 from sqlalchemy import literal, select
 
 from api.dependencies.database import SessionDep
 from api.dependencies.logs import configure_logging
+from api.schemas.base import ResponseBody
 from api.services.errors import StoppingError
 from api.services.health import HealthService
 
@@ -36,16 +36,39 @@ async def get_parcel(parcel_id: int) -> int:
     return parcel_id
 
 
-class Account(BaseModel):
-    """A response with a rule."""
-
-    name: str
-    balance: int
+@router.get("/background")
+async def fail_after_the_response(background_tasks: BackgroundTasks) -> None:
+    background_tasks.add_task(fail)
 
 
-@router.get("/account", response_model=Account)
-async def get_account() -> dict[str, str]:
-    return {"name": "hunter2", "balance": "hunter2"}
+async def fail_at_the_end() -> AsyncIterator[None]:
+    yield
+    await fail()
+
+
+@router.get("/teardown", dependencies=[Depends(fail_at_the_end)])
+async def fail_in_the_teardown_of_a_dependency() -> None:
+    """Respond."""
+
+
+ROW = {"parcel_id": 1, "sender": "hunter2"}
+
+
+class Parcel(ResponseBody):
+    """A response body."""
+
+    parcel_id: int
+    weight: int
+
+
+@router.get("/incomplete", response_model=Parcel)
+async def respond_without_a_column() -> dict[str, object]:
+    return ROW
+
+
+@router.get("/invalid")
+async def validate_a_row() -> None:
+    Parcel.model_validate(ROW)
 
 
 @router.get("/private")
@@ -98,10 +121,11 @@ def test_in_development_a_request_is_one_short_line(serve: Serve, lines: Lines) 
     client = serve(router)
     client.get("/parcels/1")
     client.delete("/nowhere")
-    known, unknown = lines()
+    client.get("/" + "nowhere" * 100)
+    known, unknown, long = lines()
     assert re.fullmatch(r"\d\d:\d\d:\d\d INFO     GET /parcels/{parcel_id} 200 in \d+\.\d ms", known)
     assert "DELETE /nowhere 404" in unknown
-    assert max(map(len, (known, unknown))) <= 100
+    assert max(map(len, (known, unknown, long))) <= 100
 
 
 def test_health_checks_are_logged_when_they_fail_or_at_debug(
@@ -167,13 +191,31 @@ def test_an_unhandled_exception_is_logged_with_traceback_and_request_id(serve: S
     assert failure["request_id"] == request["request_id"] == response.headers["X-Request-ID"]
 
 
-def test_an_invalid_response_is_logged_without_its_values(serve: Serve, lines: Lines) -> None:
-    response = serve(router, environment="production").get("/account")
+@pytest.mark.parametrize("path", ["/background", "/teardown"])
+def test_what_fails_after_the_response_is_logged_once_with_traceback_and_request_id(
+    serve: Serve, lines: Lines, path: str
+) -> None:
+    response = serve(router, environment="production").get(path)
+    assert response.status_code == 200
     failure, request = map(json.loads, lines())
     assert failure["level"] == "ERROR"
-    assert "GET /account: response.balance: Input should be a valid integer" in failure["message"]
-    assert request["status"] == response.status_code == 500
-    assert "hunter2" not in json.dumps([failure, request]) + response.text
+    assert "RuntimeError: it broke" in failure["traceback"]
+    assert failure["request_id"] == response.headers["X-Request-ID"]
+    assert request["status"] == 200
+
+
+@pytest.mark.parametrize("path", ["/incomplete", "/invalid"])
+def test_an_invalid_row_is_logged_without_its_values(serve: Serve, lines: Lines, path: str) -> None:
+    assert serve(router, environment="production").get(path).status_code == 500
+    failure = json.loads(lines()[0])
+    assert "weight" in failure["traceback"]
+    assert "hunter2" not in failure["traceback"]
+
+
+def test_a_head_request_is_logged_as_such_with_its_route(serve: Serve, lines: Lines) -> None:
+    serve(router, environment="production").head("/parcels/1")
+    (event,) = map(json.loads, lines())
+    assert (event["method"], event["route"], event["status"]) == ("HEAD", "/parcels/{parcel_id}", 200)
 
 
 def test_in_development_an_error_line_holds_the_request_id(serve: Serve, lines: Lines) -> None:

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from uuid import UUID
 
 import pytest
-from fastapi import APIRouter, WebSocket
+from fastapi import APIRouter, Response, WebSocket
+from fastapi.responses import StreamingResponse
 from fastapi.testclient import TestClient
 
+from api.dependencies.database import SessionDep
 from api.dependencies.middleware.request_id import current_request_id
 
 ORIGIN = "https://app.example"
@@ -28,6 +30,29 @@ async def echo_request_id(websocket: WebSocket) -> None:
 @router.get("/numbers/{number}")
 async def read_number(number: int) -> int:
     return number
+
+
+@router.get("/streamed")
+async def stream() -> StreamingResponse:
+    return StreamingResponse(iter([b"one", b"two"]))
+
+
+@router.get("/declared")
+async def declare_get() -> str:
+    return "declared"
+
+
+@router.head("/declared")
+async def declare_head() -> Response:
+    return Response(headers={"X-Declared": "HEAD"})
+
+
+@router.api_route("/read-only", methods=["GET", "POST"], include_in_schema=False)
+async def require_that_nothing_is_written(session: SessionDep) -> None:
+    connection = await session.connection()
+    options = connection.sync_connection and connection.sync_connection.get_execution_options()
+    assert options
+    assert options.get("readonly") or options.get("isolation_level") == "AUTOCOMMIT"
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +146,29 @@ def test_every_response_has_the_security_headers(shared_numbers: TestClient, pat
 def test_only_production_sends_strict_transport_security(serve: Callable[..., TestClient], environment: str) -> None:
     response = serve(environment=environment).get("/livez")
     assert ("Strict-Transport-Security" in response.headers) == (environment == "production")
+
+
+@pytest.mark.parametrize("path", ["/", "/livez", "/readyz", "/docs", "/openapi.json", "/streamed", *dict(RESPONSES)])
+def test_head_has_the_status_and_the_headers_of_get_but_no_body(numbers: TestClient, path: str) -> None:
+    got, head = (numbers.request(method, path, headers={"X-Request-ID": "same"}) for method in ("GET", "HEAD"))
+    assert (head.status_code, head.headers) == (got.status_code, got.headers)
+    assert got.content
+    assert head.content == b""
+
+
+def test_head_only_reads(numbers: TestClient) -> None:
+    assert numbers.head("/read-only").status_code == numbers.get("/read-only").status_code == 200
+    assert numbers.post("/read-only").status_code == 500
+
+
+def test_a_route_for_head_is_preferred(numbers: TestClient) -> None:
+    assert numbers.head("/declared").headers["X-Declared"] == "HEAD"
+
+
+def test_head_is_not_documented(numbers: TestClient) -> None:
+    paths = numbers.get("/openapi.json").json()["paths"]
+    assert "head" in paths.pop("/declared")
+    assert [path for path, operations in paths.items() if "head" in operations] == []
 
 
 @pytest.fixture(scope="module")

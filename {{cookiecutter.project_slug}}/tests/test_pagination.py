@@ -37,6 +37,11 @@ registry().map_imperatively(NumberRow, NUMBERS, primary_key=[NUMBERS.c.n])
 QUERY = PagedQuery(select(NumberRow).where(NumberRow.n < bindparam("below")).order_by(NumberRow.n.desc()))
 
 
+@router.get("/found", response_model=Page[Number])
+async def find_numbers(page: PageDep, session: SessionDep, q: str | None = None) -> PageOf[NumberRow]:
+    return await QUERY.fetch(session, page, below=25 if q is None else int(q))
+
+
 @router.get("/numbers/{below}", response_model=Page[Number])
 async def list_numbers(below: int, page: PageDep, session: SessionDep) -> PageOf[NumberRow]:
     return await QUERY.fetch(session, page, below=below)
@@ -72,9 +77,24 @@ def test_a_page_has_the_limit_and_offset_of_the_request(counter: TestClient) -> 
     assert (page["limit"], page["offset"]) == (2, 3)
 
 
+@pytest.mark.parametrize(("query", "total"), [("", 25), ("?q=3", 3), ("?limit=2&q=3", 3), ("?q=3&page=2", 3)])
+def test_a_list_can_have_filters_and_unknown_parameters_beside_the_page(
+    counter: TestClient, query: str, total: int
+) -> None:
+    response = counter.get(f"/found{query}")
+    assert response.status_code == 200
+    assert response.json()["total"] == total
+
+
+def test_an_invalid_page_beside_a_filter_is_refused(counter: TestClient) -> None:
+    response = counter.get("/found?q=3&limit=100000")
+    assert response.status_code == 422
+    assert [error["loc"] for error in response.json()["errors"]] == [["query", "limit"]]
+
+
 @pytest.mark.parametrize(
     "query",
-    ["limit=100000", "limit=101", "limit=0", "limit=ten", "offset=-1", "offset=9223372036854775808", "page=2"],
+    ["limit=100000", "limit=101", "limit=0", "limit=ten", "offset=-1", "offset=9223372036854775808"],
 )
 def test_an_invalid_page_is_refused(counter: TestClient, query: str) -> None:
     response = counter.get(f"/numbers/5?{query}")

@@ -43,7 +43,7 @@ def classify_failure(fault: str, output: str) -> StepError:
     """Distinguish a command that could not do its work from one that found a fault, and add its last lines of words."""
     cause = next((cause for words, cause in CAUSES.items() if re.search(words, output)), None)
     lines = re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output))
-    last = [f"\n{line.strip()[:300]}" for line in lines if re.search(r"[A-Za-z]", line)][-4:]
+    last = [f"\n{line.strip()[:300]}" for line in lines if re.search(r"[A-Za-z]", line) and "sha256:" not in line][-4:]
     return StepError("".join([f"skipped: {cause}" if cause else f"failed: {fault}", *last]))
 
 

@@ -1,6 +1,7 @@
 """The database: an engine, a time limit on each wait for it, and one session for each request."""
 
 import asyncio
+import re  # option: database=postgresql
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from math import inf
@@ -31,9 +32,13 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 TIMEOUT_CODES = frozenset({"57014", "SQLITE_BUSY", "SQLITE_INTERRUPT"})
 OUTAGE_CODES: tuple[str, ...] = ("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY")
 OUTAGE_CODES += ("08", "25006", "40", "53", "55P03", "57", "58")  # option: database=postgresql
-"""How the codes of outages begin: https://www.sqlite.org/rescode.html and
-https://www.postgresql.org/docs/current/errcodes-appendix.html. Any other error is a mistake in a statement or its data.
+# https://www.postgresql.org/docs/current/errcodes-appendix.html  # option: database=postgresql
+"""How the codes of outages begin: https://www.sqlite.org/rescode.html.
+
+Any other error is a mistake in a statement or its data.
 """
+
+ROW_VALUES = re.compile(r'(?s)(\nDETAIL:|: "|(?<=query argument )).*')  # option: database=postgresql
 
 NO_CONNECTION = "The database accepts no connection."
 # option: database=postgresql
@@ -130,12 +135,13 @@ def _configure_postgresql(engine: AsyncEngine, timeout: float | None) -> None:
 
 
 def _remove_details(context: ExceptionContext) -> None:
-    """Remove the details of PostgreSQL's errors, which are logged, since they have values of rows."""
-    cause = context.original_exception.__cause__
+    """Remove values of rows from the errors of PostgreSQL and its driver, which are logged."""
+    error, cause = context.original_exception, context.original_exception.__cause__
+    for each in filter(None, (error, cause, context.sqlalchemy_exception)):
+        if each.args:
+            each.args = (ROW_VALUES.sub("", str(each.args[0])), *each.args[1:])
     if cause and hasattr(cause, "detail"):
         cause.detail = None
-    for error in filter(None, (context.original_exception, context.sqlalchemy_exception)):
-        error.args = tuple(str(argument).partition("\nDETAIL:")[0] for argument in error.args)
 
 
 # end: database=postgresql
@@ -167,7 +173,7 @@ class Database:
         """Open a session, which is committed at the end, or rolled back if an exception is raised.
 
         With `readonly` there is no transaction: each statement reads what is committed when it starts. Rows can't be
-        streamed then, since a cursor of PostgreSQL lives in a transaction. A wait that is too long, or fails, raises
+        streamed then, since a cursor on the server lives in a transaction. A wait that is too long, or fails, raises
         `DatabaseUnavailableError`.
         """
         limiter = self._connection_limiter if readonly else self._write_limiter

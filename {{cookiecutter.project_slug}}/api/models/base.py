@@ -1,4 +1,4 @@
-"""The declarative base of all models, and column types that work alike on SQLite and PostgreSQL."""
+"""The declarative base of all models, and column types that work alike on every database."""
 
 import enum
 from datetime import UTC, datetime
@@ -73,7 +73,7 @@ def violated_constraint(error: IntegrityError) -> str:
     SQLite reports the names of CHECK constraints and of indexes on expressions, of a foreign key no more than that, and
     the columns of others, whose name is looked up in the models.
     """
-    name: str | None = getattr(error.driver_exception, "constraint_name", None)  # asyncpg's
+    name: str | None = getattr(error.driver_exception, "constraint_name", None)
     kind, _, subject = str(error.orig).partition(" constraint failed")
     subject = subject.removeprefix(": ")
     if name or kind != "UNIQUE":

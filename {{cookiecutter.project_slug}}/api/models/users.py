@@ -1,7 +1,6 @@
 """The `users`, `refresh_sessions` and `login_attempts` tables."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING  # option: example
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, String, UniqueConstraint
@@ -9,12 +8,7 @@ from sqlalchemy.orm import Mapped, WriteOnlyMapped, mapped_column, relationship
 from uuid_utils.compat import uuid7
 
 from api.models.base import Base
-
-# option: example
-if TYPE_CHECKING:
-    from api.models.budgets import Budget
-
-# end: example
+from api.models.budgets import Budget  # option: example
 
 
 class User(Base):
@@ -28,7 +22,7 @@ class User(Base):
     password_hash: Mapped[str] = mapped_column(String(255))
 
     refresh_sessions: WriteOnlyMapped["RefreshSession"] = relationship(back_populates="user", passive_deletes=True)
-    budgets: WriteOnlyMapped["Budget"] = relationship(back_populates="owner", passive_deletes=True)  # option: example
+    budgets: WriteOnlyMapped[Budget] = relationship(back_populates="owner", passive_deletes=True)  # option: example
 
 
 class RefreshSession(Base):

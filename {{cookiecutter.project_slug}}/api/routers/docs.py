@@ -35,6 +35,7 @@ async def docs_page(request: Request) -> Response:
         swagger_js_url=f"{root}{ASSETS}/swagger-ui-bundle.js",
         swagger_css_url=f"{root}{ASSETS}/swagger-ui.css",
         swagger_favicon_url=f"{root}{ASSETS}/favicon-32x32.png",
+        swagger_ui_parameters={"persistAuthorization": True},
     )
     [script] = re.findall(rb"<script>(.*?)</script>", bytes(page.body), re.DOTALL)
     digest = b64encode(sha256(script).digest()).decode()

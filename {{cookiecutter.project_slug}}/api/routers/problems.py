@@ -3,10 +3,12 @@
 import logging
 from collections.abc import Mapping
 from http import HTTPMethod, HTTPStatus
+from http.client import responses as phrases
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError, ResponseValidationError
+from fastapi.utils import is_body_allowed_for_status_code
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match
@@ -29,6 +31,13 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 SCHEMAS = "#/components/schemas/{model}"
 
+EXAMPLE = {
+    "type": "about:blank",
+    "detail": "What is wrong with this request.",
+    "instance": "/path/of/the/request",
+    "request_id": "0198c2a1-7b3e-7c54-9f60-2d1e8a4b5c6d",
+}
+
 BODY_STATUSES = (400, 408, 413)
 """The statuses of requests whose body can't be read, is too slow or too large."""
 
@@ -42,7 +51,6 @@ STATUS_BY_KIND: dict[type[ServiceError], int] = {
     # end: auth
     UnavailableError: 503,
 }
-INTERNAL_ERROR = "The server has failed to handle the request."
 
 
 class ProblemDetailsAPI(FastAPI):
@@ -66,15 +74,18 @@ class ProblemDetailsAPI(FastAPI):
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` of a route that may respond with problems of these statuses."""
-    content = {MEDIA_TYPE: {"schema": {"$ref": SCHEMAS.format(model=Problem.__name__)}}}
-    return {str(status): {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+    documented: dict[int | str, dict[str, Any]] = {}
+    for status in statuses:
+        example = {**EXAMPLE, "title": phrases[status], "status": status}
+        content = {"schema": {"$ref": SCHEMAS.format(model=Problem.__name__)}, "example": example}
+        documented[str(status)] = {"description": phrases[status], "content": {MEDIA_TYPE: content}}
+    return documented
 
 
 def register_exception_handlers(app: FastAPI) -> None:
     """Turn the exceptions of `app` into problems."""
     app.exception_handler(ServiceError)(on_service_error)
     app.exception_handler(RequestValidationError)(on_invalid_request)
-    app.exception_handler(ResponseValidationError)(on_invalid_response)
     app.exception_handler(HTTPException)(on_http_exception)
     app.add_middleware(ProblemMiddleware)
 
@@ -98,19 +109,17 @@ async def on_invalid_request(request: Request, error: RequestValidationError) ->
     return _respond(request, 422, "The request is not valid.", errors=errors)
 
 
-async def on_invalid_response(request: Request, error: ResponseValidationError) -> Response:
-    """Log what is wrong without the values, which the message of the exception repeats."""
-    errors = [f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors()]
-    logger.error("invalid response of %s: %s", error.endpoint_path, "; ".join(errors))
-    return _respond(request, 500, INTERNAL_ERROR)
-
-
 async def on_http_exception(request: Request, error: HTTPException) -> Response:
-    """Respond to an error of the framework."""
-    headers = error.headers
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (allowed := _allowed_methods(request)):
-        headers = {"Allow": ", ".join(allowed)}
-    return _respond(request, error.status_code, error.detail, headers)
+    """Respond to an `HTTPException`; a detail that is not a string becomes the `context` of the problem."""
+    status, headers = error.status_code, dict(error.headers or {})
+    if not is_body_allowed_for_status_code(status):
+        return Response(status_code=status, headers=headers)
+    if status == HTTPStatus.METHOD_NOT_ALLOWED and (allowed := _allowed_methods(request)):
+        headers["Allow"] = ", ".join(allowed)
+    detail: object = error.detail  # FastAPI's own class takes any value
+    if isinstance(detail, str):
+        return _respond(request, status, detail, headers)
+    return _respond(request, status, "The member `context` has the details.", headers, context=detail)
 
 
 class ProblemMiddleware:
@@ -123,7 +132,7 @@ class ProblemMiddleware:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request; once its response has started, only the server can end it."""
+        """Handle one request; what is raised within a response is left to the server, which logs it and disconnects."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -133,31 +142,32 @@ class ProblemMiddleware:
         async def send_and_record(message: Message) -> None:
             nonlocal started, complete
             started = True
-            complete = message["type"] == "http.response.body" and not message.get("more_body", False)
+            complete = message["type"] == "http.response.body" and not message.get("more_body")
             await send(message)
 
         try:
             await self.app(scope, receive, send_and_record)
         except Exception as error:
-            if complete:  # in a background task or the exit of a dependency: not every server logs it
-                logger.exception("unhandled exception after the response")
-                return
-            if started:
+            if isinstance(error, ResponseValidationError):
+                for each in error.errors():
+                    each.pop("input", None)  # it is logged, and has values of rows
+            if started and not complete:
                 raise
-            request = Request(scope)
-            if isinstance(error, HTTPException):
-                response = await on_http_exception(request, error)
+            if isinstance(error, HTTPException) and not started:
+                response = await on_http_exception(Request(scope), error)
             else:
                 logger.exception("unhandled exception")
-                response = _respond(request, 500, INTERNAL_ERROR)
-            await response(scope, receive, send)
+                response = _respond(Request(scope), 500, "The server has failed to handle the request.")
+            if not started:
+                await response(scope, receive, send)
 
 
 def _allowed_methods(request: Request) -> list[str]:
-    """Return all methods of a path; Starlette names only those of its first route."""
+    """Return all methods of a path; Starlette names only those of its first route, and FastAPI leaves out HEAD."""
     routes: list[BaseRoute] = request.app.routes
     scopes = ({**request.scope, "method": method.value} for method in HTTPMethod)
-    return [scope["method"] for scope in scopes if any(route.matches(scope)[0] is Match.FULL for route in routes)]
+    methods = {scope["method"] for scope in scopes if any(route.matches(scope)[0] is Match.FULL for route in routes)}
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
 
 def _respond(
@@ -165,7 +175,7 @@ def _respond(
 ) -> Response:
     problem = Problem.model_validate(
         {
-            "title": HTTPStatus(status).phrase,
+            "title": phrases.get(status, f"Status {status}"),
             "status": status,
             "detail": detail,
             "instance": request.url.path,

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, StringConstraints
+from pydantic import BaseModel, Field
 
 from api.schemas.base import RequestBody, ResponseBody
 from api.schemas.users import MAX_PASSWORD_LENGTH, Email
@@ -11,15 +11,15 @@ from api.schemas.users import MAX_PASSWORD_LENGTH, Email
 class LoginForm(BaseModel):
     """The form of the password grant: section 4.3.2; unknown parameters are ignored, as section 3.2 requires."""
 
-    grant_type: Literal["password"] = "password"
+    grant_type: Literal["password"] = Field(default="password", examples=["password"])
     username: Email
-    password: Annotated[str, StringConstraints(max_length=MAX_PASSWORD_LENGTH)]
+    password: Annotated[str, Field(max_length=MAX_PASSWORD_LENGTH, examples=["correct horse battery"])]
 
 
 class RefreshRequest(RequestBody):
     """A refresh token."""
 
-    refresh_token: str
+    refresh_token: str = Field(examples=["the refresh_token of a login"])
 
 
 class TokenPair(ResponseBody):

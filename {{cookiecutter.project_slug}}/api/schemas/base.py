@@ -8,13 +8,13 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 class RequestBody(BaseModel):
     """The base of request bodies; a field that is not declared is refused."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
 class ResponseBody(BaseModel):
     """The base of response bodies; it is validated from the attributes of what a service returns."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(from_attributes=True, hide_input_in_errors=True)
 
 
 _CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028\u2029"

@@ -8,28 +8,28 @@ from pydantic import MISSING, Field, StringConstraints
 from api.schemas.base import RequestBody, ResponseBody, SingleLineStr
 from api.schemas.money import Amount, Money
 
-BudgetName = Annotated[SingleLineStr, StringConstraints(max_length=80)]
+BudgetName = Annotated[SingleLineStr, StringConstraints(max_length=80), Field(examples=["Household"])]
 
 
 class BudgetCreate(RequestBody):
     """A new budget."""
 
     name: BudgetName
-    limit: Amount
+    limit: Amount = Field(examples=["500.00"])
 
 
 class BudgetUpdate(RequestBody):
     """The fields to change; one that is absent stays as it is, and null is refused."""
 
     name: BudgetName | MISSING = MISSING
-    limit: Amount | MISSING = MISSING
+    limit: Amount | MISSING = Field(default=MISSING, examples=["500.00"])
 
 
 class BudgetRead(ResponseBody):
     """A budget."""
 
     id: UUID
-    name: str
+    name: str = Field(examples=["Household"])
     limit: Money
 
 

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, LiteralString
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 
@@ -32,5 +32,6 @@ UtcDatetime = Annotated[
     AwareDatetime,
     require_format("datetime", r"(?s)[0-9]{4}-.*", "A date and time is a string such as 2026-01-31T12:00:00Z"),
     AfterValidator(to_utc),
+    Field(examples=["2026-01-31T12:00:00Z"]),
 ]
 """A date and time with a time zone, converted to UTC."""

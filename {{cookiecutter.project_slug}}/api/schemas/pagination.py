@@ -2,20 +2,21 @@
 
 from typing import Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from api.schemas.base import ResponseBody
 
 Item = TypeVar("Item")
 
 MAX_OFFSET = 2**63 - 1
-"""SQLite and PostgreSQL have offsets of 64 bits."""
+"""Databases have offsets of 64 bits."""
 
 
 class PageRequest(BaseModel):
-    """The page that a client requests: at most `limit` items, after the first `offset` ones."""
+    """The page that a client requests: at most `limit` items, after the first `offset` ones.
 
-    model_config = ConfigDict(extra="forbid")
+    A list can have other query parameters beside it, such as filters; unknown ones are ignored, as always in FastAPI.
+    """
 
     limit: int = Field(default=20, ge=1, le=100)
     offset: int = Field(default=0, ge=0, le=MAX_OFFSET)

@@ -12,7 +12,7 @@ class FieldError(BaseModel):
 
 
 class Problem(BaseModel):
-    """Problem details; `errors` is present if the request is not valid."""
+    """Problem details; `errors` is present if the request is not valid, `context` if the error has such a detail."""
 
     type: str = "about:blank"
     title: str
@@ -21,3 +21,4 @@ class Problem(BaseModel):
     instance: str = Field(description="The path of the request.")
     request_id: str | None
     errors: list[FieldError] | None = None
+    context: object = Field(default=None, description="The detail of an error, where that is not a string.")

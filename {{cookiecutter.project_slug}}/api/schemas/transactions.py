@@ -15,7 +15,7 @@ class TransactionCreate(RequestBody):
     """A new transaction; `occurred_at` is now by default."""
 
     amount: Amount
-    description: Annotated[SingleLineStr, StringConstraints(max_length=200)]
+    description: Annotated[SingleLineStr, StringConstraints(max_length=200), Field(examples=["Groceries"])]
     occurred_at: UtcDatetime = Field(default_factory=lambda: datetime.now(UTC))
 
 
@@ -25,5 +25,5 @@ class TransactionRead(ResponseBody):
     id: UUID
     budget_id: UUID
     amount: Money
-    description: str
+    description: str = Field(examples=["Groceries"])
     occurred_at: datetime

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import MISSING, AfterValidator, EmailStr, StringConstraints
+from pydantic import MISSING, AfterValidator, EmailStr, Field, StringConstraints
 
 from api.schemas.base import RequestBody, ResponseBody
 
@@ -13,9 +13,18 @@ MAX_EMAIL_LENGTH = 254
 MAX_PASSWORD_LENGTH = 128
 """Characters."""
 
-Email = Annotated[EmailStr, AfterValidator(str.lower), StringConstraints(max_length=MAX_EMAIL_LENGTH)]
+Email = Annotated[
+    EmailStr,
+    AfterValidator(str.lower),
+    StringConstraints(max_length=MAX_EMAIL_LENGTH),
+    Field(examples=["ada@example.com"]),
+]
 
-Password = Annotated[str, StringConstraints(min_length=12, max_length=MAX_PASSWORD_LENGTH)]
+Password = Annotated[
+    str,
+    StringConstraints(min_length=12, max_length=MAX_PASSWORD_LENGTH),
+    Field(examples=["correct horse battery"]),
+]
 """A long password of any characters: NIST SP 800-63B, section 3.1.1.2."""
 
 
@@ -37,4 +46,4 @@ class UserRead(ResponseBody):
     """A user; neither the password nor its hash is in any response."""
 
     id: UUID
-    email: str
+    email: str = Field(examples=["ada@example.com"])

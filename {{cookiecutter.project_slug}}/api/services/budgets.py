@@ -53,25 +53,25 @@ class BudgetService:
         owner_id: UUID,  # option: auth
     ) -> None:
         self._session = session
-        self._owner: dict[str, UUID] = {}
-        self._owner["owner"] = owner_id  # option: auth
+        self._filters: dict[str, UUID] = {}
+        self._filters["owner"] = owner_id  # option: auth
 
     async def create(self, body: BudgetCreate) -> Budget:
         """Add a budget, or raise `BudgetNameTakenError`."""
         values = {"id": uuid7(), **body.model_dump(), "spent": Decimal(0), "transaction_count": 0}
-        values["owner_id"] = self._owner["owner"]  # option: auth
+        values["owner_id"] = self._filters["owner"]  # option: auth
         with self._translate_violations(body.name):
             await self._session.execute(_INSERT, values)
         return Budget(**values)
 
     async def get_page(self, page: PageRequest) -> PageOf[Budget]:
         """Return a page of the budgets, oldest first."""
-        return await _PAGE.fetch(self._session, page, **self._owner)
+        return await _PAGE.fetch(self._session, page, **self._filters)
 
     async def get(self, budget_id: UUID, *, for_update: bool = False) -> Budget:
         """Return a budget, locked until the transaction ends if it is `for_update`, or raise `BudgetNotFoundError`."""
         statement = _GET_FOR_UPDATE if for_update else _GET
-        budget = await self._session.scalar(statement, {**self._owner, "budget": budget_id})
+        budget = await self._session.scalar(statement, {**self._filters, "budget": budget_id})
         if budget is None:
             message = f"There is no budget {budget_id}."
             raise BudgetNotFoundError(message)

@@ -57,8 +57,8 @@ class TransactionService:
         owner_id: UUID,  # option: auth
     ) -> None:
         self._session = session
-        self._owner: dict[str, UUID] = {}
-        self._owner["owner"] = owner_id  # option: auth
+        self._filters: dict[str, UUID] = {}
+        self._filters["owner"] = owner_id  # option: auth
         self._budgets = BudgetService(
             session,
             owner_id,  # option: auth
@@ -69,7 +69,7 @@ class TransactionService:
 
         It is one conditional UPDATE, so that concurrent requests can't exceed the limit.
         """
-        parameters = {**self._owner, "budget": budget_id, "amount": body.amount}
+        parameters = {**self._filters, "budget": budget_id, "amount": body.amount}
         if await self._session.scalar(_SPEND, parameters) is None:
             budget = await self._budgets.get(budget_id)
             message = f"{body.amount:.2f} is more than the {budget.remaining:.2f} that is left."
@@ -80,14 +80,14 @@ class TransactionService:
 
     async def get_page(self, budget_id: UUID, page: PageRequest) -> PageOf[Transaction]:
         """Return a page of a budget's transactions, newest first, or raise `BudgetNotFoundError`."""
-        transactions = await _PAGE.fetch(self._session, page, **self._owner, budget=budget_id)
+        transactions = await _PAGE.fetch(self._session, page, **self._filters, budget=budget_id)
         if transactions.total == 0:
             await self._budgets.get(budget_id)
         return transactions
 
     async def get(self, budget_id: UUID, transaction_id: UUID) -> Transaction:
         """Return a transaction of a budget, or raise `TransactionNotFoundError`."""
-        parameters = {**self._owner, "budget": budget_id, "transaction": transaction_id}
+        parameters = {**self._filters, "budget": budget_id, "transaction": transaction_id}
         transaction = await self._session.scalar(_GET, parameters)
         if transaction is None:
             message = f"There is no transaction {transaction_id} in this budget."

@@ -175,8 +175,8 @@ def test_budgets_are_listed_oldest_first_and_in_pages(client: TestClient, make_b
     assert [page["total"] for page in pages] == [5, 5, 5, 5]
 
 
-@pytest.mark.parametrize("query", ["limit=100000", "offset=-1", "colour=red"])
-def test_an_unknown_or_invalid_parameter_of_a_list_is_refused(client: TestClient, query: str) -> None:
+@pytest.mark.parametrize("query", ["limit=100000", "offset=-1"])
+def test_an_invalid_page_of_a_list_is_refused(client: TestClient, query: str) -> None:
     response = client.get(f"{BUDGETS}?{query}")
     assert response.status_code == 422
     assert response.json()["errors"][0]["loc"] == ["query", query.partition("=")[0]]

@@ -2,11 +2,49 @@
 
 import re
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
+from typing import Any
+from uuid import UUID
 
 import pytest
 from fastapi.testclient import TestClient
+
+
+def prefilled_requests(client: TestClient) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+    """Return method, path, media type and body of each request that has one, as the page prefills them."""
+    schema = client.get("/openapi.json").json()
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
+                properties = schema["components"]["schemas"][content["schema"]["$ref"].split("/")[-1]]["properties"]
+                body = {name: field.get("examples", [None])[0] for name, field in properties.items()}
+                yield method, re.sub(r"{\w+}", str(UUID(int=0)), path), media_type, body
+
+
+def test_every_field_of_every_request_has_an_example(client: TestClient) -> None:
+    bodies = [(method, path, body) for method, path, _, body in prefilled_requests(client)]
+    assert [each for each in bodies if None in each[2].values()] == []
+
+
+def test_the_examples_of_every_request_are_valid(client: TestClient) -> None:
+    for method, path, media_type, body in prefilled_requests(client):
+        is_json = media_type == "application/json"
+        response = client.request(method, path, json=body if is_json else None, data=None if is_json else body)
+        assert response.status_code < 500
+        assert "errors" not in (response.content and response.json()), (method, path)
+
+
+def test_an_operation_id_is_the_name_of_a_function_and_unique(client: TestClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"].values()
+    ids = [operation["operationId"] for operations in paths for operation in operations.values()]
+    assert {"about", "livez", "readyz"} <= set(ids)
+    assert len(set(ids)) == len(ids)
+    assert [each for each in ids if "_v1" in each] == []
+
+
+def test_a_login_on_the_page_outlives_a_reload(client: TestClient) -> None:
+    assert '"persistAuthorization": true' in client.get("/docs").text
 
 
 def test_the_page_needs_nothing_from_other_servers(client: TestClient) -> None:

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
+from typing import Annotated
 from unittest.mock import AsyncMock
 
 import pytest
-from fastapi import APIRouter
+from fastapi import APIRouter, Body
+from fastapi import HTTPException as FastAPIHTTPException
 from fastapi.testclient import TestClient
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
@@ -15,6 +17,7 @@ from api.dependencies.middleware import body_limit
 from api.dependencies.middleware.body_limit import MAX_BODY_BYTES, BodyLimitMiddleware
 from api.routers.problems import STATUS_BY_KIND
 from api.schemas.base import RequestBody
+from api.schemas.problems import Problem
 from api.services.errors import ConflictError, NotFoundError, ServiceError, UnavailableError
 
 TOO_LARGE = b" " * (MAX_BODY_BYTES + 1)
@@ -69,6 +72,11 @@ async def log_in(login: Login) -> str:
     return login.user
 
 
+@router.post("/raised")
+async def raise_http_exception(status: int, detail: Annotated[object, Body()]) -> None:
+    raise FastAPIHTTPException(status, detail, {"X-Reason": "a header", "Allow": "POST"})
+
+
 @pytest.fixture(scope="module")
 def failing(serve: Callable[..., TestClient]) -> TestClient:
     """An application whose routes fail."""
@@ -95,6 +103,32 @@ def test_errors_of_the_framework_are_problems(failing: TestClient, method: str, 
     assert problem["instance"] == path
     assert problem["request_id"] == response.headers["X-Request-ID"]
     assert ("errors" in problem) == (status == 422)
+
+
+@pytest.mark.parametrize("status", [299, 307, 400, 405, 418, 499, 520, 599])
+def test_an_http_exception_has_the_status_that_it_asks_for_and_its_headers(failing: TestClient, status: int) -> None:
+    response = failing.post(f"/raised?status={status}", json="A detail.", follow_redirects=False)
+    assert response.status_code == response.json()["status"] == status
+    assert response.json()["title"]
+    assert response.json()["detail"] == "A detail."
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert (response.headers["X-Reason"], response.headers["Allow"]) == ("a header", "POST")
+
+
+@pytest.mark.parametrize("detail", [{"code": "X", "field": None}, [1, {"a": 2}], 42, False])
+def test_the_detail_of_an_http_exception_that_is_not_a_string_is_the_context(
+    failing: TestClient, detail: object
+) -> None:
+    problem = failing.post("/raised?status=400", json=detail).json()
+    assert problem["context"] == detail
+    assert isinstance(problem["detail"], str)
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_an_http_exception_whose_status_allows_no_body_has_none(failing: TestClient, status: int) -> None:
+    response = failing.post(f"/raised?status={status}", json="A detail.")
+    assert (response.status_code, response.content) == (status, b"")
+    assert response.headers["X-Reason"] == "a header"
 
 
 @pytest.mark.parametrize(
@@ -130,9 +164,11 @@ def test_a_503_has_a_retry_after_header(failing: TestClient) -> None:
 
 
 def test_a_405_has_all_allowed_methods(failing: TestClient) -> None:
-    assert failing.delete("/livez").headers["Allow"] == "GET"
-    assert failing.delete("/logins").headers["Allow"] == "GET, POST"
+    assert failing.delete("/livez").headers["Allow"] == "GET, HEAD"
+    assert failing.delete("/logins").headers["Allow"] == "GET, HEAD, POST"
+    assert failing.head("/raised").headers["Allow"] == "POST"
     assert failing.delete("/docs").headers["Allow"] == "GET, HEAD"
+    assert failing.delete("/docs/assets/swagger-ui.css").headers["Allow"] == "GET, HEAD"
 
 
 def test_an_unhandled_exception_is_not_revealed(failing: TestClient) -> None:
@@ -184,13 +220,18 @@ async def test_a_body_that_is_too_slow_is_a_408(monkeypatch: pytest.MonkeyPatch)
     assert error.value.status_code == 408
 
 
-def test_the_openapi_schema_has_the_media_type_of_problems(client: TestClient) -> None:
+def test_every_documented_problem_has_its_media_type_and_an_example(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
-    responses = [
-        (int(status), list(response.get("content", {})))
+    problems = [
+        (int(status), response["content"])
         for path in paths.values()
         for operation in path.values()
         for status, response in operation["responses"].items()
+        if status >= "400"
     ]
-    assert all(media == ["application/problem+json"] for status, media in responses if status >= 400)
-    assert any(status == 503 for status, _ in responses)
+    assert any(status == 503 for status, _ in problems)
+    for status, content in problems:
+        assert list(content) == ["application/problem+json"]
+        example = Problem.model_validate(content["application/problem+json"]["example"], extra="forbid")
+        assert (example.status, example.title) == (status, HTTPStatus(status).phrase)
+        assert example.request_id

@@ -54,4 +54,4 @@ class AccessLogMiddleware:
                     "client": scope["client"][0] if scope.get("client") else None,
                 }
                 arguments = (scope["method"], route or path, status, duration)
-                logger.log(level, "%s %s %s in %s ms", *arguments, extra={"fields": fields})
+                logger.log(level, "%s %.56s %s in %s ms", *arguments, extra={"fields": fields})
