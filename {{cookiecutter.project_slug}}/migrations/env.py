@@ -4,7 +4,8 @@ import asyncio
 from typing import Literal
 
 from alembic import context
-from sqlalchemy import Connection
+from alembic.util import CommandError
+from sqlalchemy import Connection, DefaultClause, Enum, False_, TextClause, True_
 from sqlalchemy.types import TypeDecorator
 
 from api.dependencies.database import create_engine
@@ -13,17 +14,33 @@ from api.models import Base
 
 
 def render_item(kind: str, item: object, _: object) -> str | Literal[False]:
-    """Render a `TypeDecorator` as the type that it wraps: a migration must not change when the code does."""
-    return f"sa.{item.impl!r}" if kind == "type" and isinstance(item, TypeDecorator) else False
+    """Render a type or a default for both databases, and so that it does not change when the code does.
+
+    Raises:
+        CommandError: for an `Enum` that is a type of its own on PostgreSQL, which a downgrade would leave behind.
+    """
+    if kind == "type" and isinstance(item, TypeDecorator):
+        return f"sa.{item.impl!r}"
+    if type(item) is Enum and item.native_enum:
+        message = f"{item!r}: annotate the column with Mapped[...] alone, or set native_enum=False"
+        raise CommandError(message)
+    if kind == "server_default" and isinstance(item, DefaultClause):
+        match item.arg:
+            case True_() | False_() as constant:
+                return f"sa.{constant}()"
+            case TextClause(text=text) if text.isdecimal():  # which SQLite reports for a boolean, too
+                return repr(text)
+    return False
 
 
 def migrate(connection: Connection) -> None:
-    """Run the command in one transaction; SQLite alters a table by copying it (`render_as_batch`)."""
+    """Run the command in one transaction; SQLite alters a table by copying it, for which new revisions are prepared."""
     context.configure(
         connection,
         target_metadata=Base.metadata,
         render_item=render_item,
-        render_as_batch=connection.dialect.name == "sqlite",
+        render_as_batch=True,
+        autogenerate_plugins=["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
     )
     with context.begin_transaction():
         context.run_migrations()

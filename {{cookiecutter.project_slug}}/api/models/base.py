@@ -1,10 +1,11 @@
 """The declarative base of all models, and column types that work alike on every database."""
 
+import enum
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import ClassVar
 
-from sqlalchemy import BigInteger, DateTime, Dialect, MetaData, PrimaryKeyConstraint, UniqueConstraint
+from sqlalchemy import BigInteger, DateTime, Dialect, Enum, MetaData, PrimaryKeyConstraint, UniqueConstraint
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
@@ -43,6 +44,12 @@ class UtcDateTime(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
 
 
+EnumColumn = Enum(
+    enum.Enum, native_enum=False, length=50, values_callable=lambda members: [member.value for member in members]
+)
+"""The value of a member of any enumeration, as a string: a new member needs no migration."""
+
+
 class Base(DeclarativeBase):
     """The base class of all models.
 
@@ -58,7 +65,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map: ClassVar = {Decimal: MoneyColumn, datetime: UtcDateTime}
+    type_annotation_map: ClassVar = {Decimal: MoneyColumn, datetime: UtcDateTime, enum.Enum: EnumColumn}
 
 
 def violated_constraint(error: IntegrityError) -> str:
