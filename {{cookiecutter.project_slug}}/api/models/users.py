@@ -11,8 +11,6 @@ from api.models.base import Base
 from api.models.budgets import Budget  # option: example
 
 
-
-
 class LoginAttempt(Base):
     """A login that was tried, successful or not; `address` is the client's IP address."""
 
