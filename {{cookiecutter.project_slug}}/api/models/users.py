@@ -22,12 +22,6 @@ class LoginAttempt(Base):
     attempted_at: Mapped[datetime] = mapped_column(default=lambda: datetime.now(UTC), index=True)
 
 
-# option: example
-if TYPE_CHECKING:
-    from api.models.budgets import Budget
-
-
-# end: example
 class User(Base):
     """A user, who logs in with a lower-case e-mail address and a password, which is stored as a hash."""
 
