@@ -195,10 +195,9 @@ def main(answers: Mapping[str, object], project: Path) -> int:
         sys.stderr.reconfigure(errors="backslashreplace")
     print("\nThese answers cannot be used; nothing was generated:\n", *report, sep="\n", file=sys.stderr, flush=True)
     parts = Path(str(answers.get("project_slug"))).parts
+    depth = len(parts) if len(parts) > 1 and parts[0] not in ("..", "/") else 0
     with suppress(OSError):  # of a slug with slashes, cookiecutter would leave the empty folders that it has made
-        for folder in (
-            (project, *project.parents)[: len(parts)] if len(parts) > 1 and parts[0] not in ("..", "/") else ()
-        ):
+        for folder in (project, *project.parents)[:depth]:
             folder.rmdir()
     return 1
 

@@ -8,6 +8,7 @@ from setup.steps import Context, Step, StepError
 from setup.summary import shell_join
 
 LOCKED = ("--require-hashes", "-r", "requirements-dev.txt")
+UV_VENV = ("venv", "--seed", "--allow-existing", "--python")
 PROGRAMS, PYTHON = ("venv\\Scripts\\", "python.exe") if os.name == "nt" else ("venv/bin/", "python")
 
 
@@ -26,8 +27,7 @@ def make(step: Step, uv: str | None, version: str) -> None:
         step.announce(f"making venv/ with Python {minor}")
         try:
             if uv:
-                options = ("--seed", "--allow-existing", "--no-python-downloads")
-                run_uv(step, uv, "venv", *options, "--python", *python, "venv")
+                run_uv(step, uv, *UV_VENV, *python, "venv", "--no-python-downloads")
             else:
                 step.run(*python, "-m", "venv", "venv")
         except StepError:
@@ -68,11 +68,7 @@ def venv_check(context: Context, version: str) -> Step:
     """Describe the check for a version such as 3.13."""
     uv = shutil.which("uv")
     _, python = candidates(version, uv)[0]
-    make = (
-        ["uv", "venv", "--seed", "--allow-existing", "--python", *python, "venv"]
-        if uv
-        else [*python, "-m", "venv", "venv"]
-    )
+    make = ["uv", *UV_VENV, *python, "venv"] if uv else [*python, "-m", "venv", "venv"]
     install = ["uv", "pip", "install", "--python", "venv"] if uv else [f"{PROGRAMS}pip", "install"]
     repeat = [shell_join(make), shell_join([*install, *LOCKED])]
     return Step(context, "venv", lambda step: check_venv(step, uv, version), repeat)
