@@ -13,7 +13,7 @@ import pytest
 
 from conftest import PAIRWISE, ROOT, TEMPLATE, TEMPLATE_FOLDERS, Answer, Generate, Project, copy_template, run, tool
 from repository import commit, git
-from test_project import bash_blocks, readme_blocks, removes_the_example
+from test_project import bash_blocks, readme_blocks, remove_the_example
 from test_secrets import secrets_of
 
 ADDRESS = "https://git.example.com/team/cookiecutter-backend.git"
@@ -343,16 +343,8 @@ def test_a_project_that_people_work_on_is_updated_without_a_conflict(
 
 
 def work_on(project: Project) -> None:
-    """Do what people do to a new project in its first weeks, commit by commit."""
-    files, tables = filter(removes_the_example, readme_blocks(project))
-    assert project.run("bash", "-ec", files).returncode == 0
-    for name in ("api/main.py", "api/models/__init__.py"):
-        kept = [
-            line for line in project.text(name).splitlines(keepends=True) if not re.search("budget|transaction", line)
-        ]
-        (project.path / name).write_text("".join(kept), encoding="utf-8")
-    done = project.run("bash", "-ec", tables)
-    assert done.returncode == 0, done.stdout + done.stderr
+    """Make the first changes to a new project, commit by commit."""
+    remove_the_example(project)
     commit(project.path, "Remove the example")
     for name, text in OWN_FILES.items():
         (project.path / name).write_text(text, encoding="utf-8")
