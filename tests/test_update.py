@@ -26,7 +26,7 @@ NOW = "now"
 # How a release may have looked that is older than this one, and where: what is written now, and what was written then.
 SINCE_EARLIER = {
     "Makefile": {"/uvicorn api.main:app --reload --reload-dir api --port 8000": "/uvicorn api.main:app --reload"},
-    "README.md": {"looks for known vulnerabilities": "looks for vulnerabilities", "shows what it can do": "shows it"},
+    "README.md": {"looks for known vulnerabilities": "looks for vulnerabilities", "documents the API": "documents it"},
     "api/dependencies/settings.py": {
         "database_pool_size: int = Field(default=20,": "database_pool_size: int = Field(20,"
     },
