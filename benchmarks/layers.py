@@ -83,18 +83,18 @@ async def keep(_: object) -> None:
     """Send nothing to clean a connection, as SQLAlchemy's pool does."""
 
 
-CONNECTION = (Database, "_unit_of_work", without_connection)
+CONNECTION = (Database, "session", without_connection)
 MIDDLEWARE: tuple[Patch, ...] = (
     *(
         (main, name, Nothing)
         for name in ("AccessLogMiddleware", "BodyLimitMiddleware", "RequestIdMiddleware", "SecurityHeadersMiddleware")
     ),
-    (problems, "RaisedAsProblem", Nothing),
+    (problems, "ProblemMiddleware", Nothing),
 )
 ROUTES: dict[str, tuple[str, str, Patch | None]] = {
     "livez": ("GET", "/livez", None),
     "one": ("GET", f"{TRANSACTIONS}/{ID}", (TransactionService, "get", give_one)),
-    "page": ("GET", TRANSACTIONS, (TransactionService, "list", give_page)),
+    "page": ("GET", TRANSACTIONS, (TransactionService, "get_page", give_page)),
     "create": ("POST", A_BUDGET_EACH, (TransactionService, "create", give_one)),
 }
 """Method, path, and what answers in the place of the service."""
