@@ -1,5 +1,6 @@
 """The documentation page."""
 
+import json
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -11,20 +12,29 @@ import pytest
 from fastapi.testclient import TestClient
 
 
-def prefilled_requests(client: TestClient) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+def prefilled_requests(client: TestClient) -> Iterator[tuple[str, str, str, Any]]:
     """Return method, path, media type and body of each request that has one, as the page prefills them."""
     schema = client.get("/openapi.json").json()
+
+    def example(part: dict[str, Any]) -> object:
+        if "$ref" in part:
+            return example(schema["components"]["schemas"][part["$ref"].split("/")[-1]])
+        if "properties" in part:
+            return {name: example(field) for name, field in part["properties"].items()}
+        if "items" in part:
+            return [example(part["items"])]
+        [value, *_] = part.get("examples") or [example(each) for each in part.get("anyOf", [])] or [None]
+        return value
+
     for path, operations in schema["paths"].items():
         for method, operation in operations.items():
             for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
-                properties = schema["components"]["schemas"][content["schema"]["$ref"].split("/")[-1]]["properties"]
-                body = {name: field.get("examples", [None])[0] for name, field in properties.items()}
-                yield method, re.sub(r"{\w+}", str(UUID(int=0)), path), media_type, body
+                yield method, re.sub(r"{\w+}", str(UUID(int=0)), path), media_type, example(content["schema"])
 
 
 def test_every_field_of_every_request_has_an_example(client: TestClient) -> None:
-    bodies = [(method, path, body) for method, path, _, body in prefilled_requests(client)]
-    assert [each for each in bodies if None in each[2].values()] == []
+    bodies = [(method, path, json.dumps(body)) for method, path, _, body in prefilled_requests(client)]
+    assert [each for each in bodies if "null" in each[2]] == []
 
 
 def test_the_examples_of_every_request_are_valid(client: TestClient) -> None:
