@@ -100,6 +100,25 @@ def test_no_module_setting_or_package_of_any_combination_is_unused(
     assert [name for name in packages if EVIDENCE.get(name, name.replace("-", "_")) not in code] == []
 
 
+def test_every_field_of_every_request_has_an_example(bake: Bake, environment: Path) -> None:
+    show = "import json; from api.main import app; print(json.dumps(app.openapi()))"
+    schema = json.loads(bake().run(environment / "python", "-c", show).stdout)
+    models = [
+        content["schema"]["$ref"].split("/")[-1]
+        for operations in schema["paths"].values()
+        for operation in operations.values()
+        for content in operation.get("requestBody", {}).get("content", {}).values()
+    ]
+    fields = {
+        (model, name): field.get("examples")
+        for model in models
+        for name, field in schema["components"]["schemas"][model]["properties"].items()
+    }
+    assert fields["BudgetCreate", "name"] == ["Household"]
+    assert fields["UserCreate", "email"] == ["ada@example.com"]
+    assert [field for field, examples in fields.items() if not examples] == []
+
+
 @pytest.mark.slow
 def test_the_template_passes_the_checks_where_it_lies(environment: Path, tmp_path: Path) -> None:
     assert check(TEMPLATE, environment, tmp_path) == {}
