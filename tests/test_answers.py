@@ -444,7 +444,7 @@ def test_two_at_once_do_not_spoil_each_other(
     runs = [
         subprocess.Popen([str(part) for part in command], env=os.environ | {"HOME": str(home)}) for command in commands
     ]
-    statuses = [process.wait(timeout=60) for process in runs]
+    statuses = [process.wait(timeout=600) for process in runs]
     assert statuses == [0, 0] or (0 in statuses and len(set(slugs)) == 1)
     for slug in slugs:
         assert same(Project(tmp_path / slug), bake(project_slug=slug))
