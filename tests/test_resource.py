@@ -81,9 +81,8 @@ def changes(project: Project) -> list[str]:
     return project.run("git", "status", "--porcelain", "--untracked-files=all").stdout.splitlines()
 
 
-def assert_tests_pass(project: Project, words: str, **variables: str) -> None:
-    command = (project.path / "venv/bin/pytest", "-q", "-p", "no:cacheprovider", "-k", words)
-    done = project.run(*command, env=variables)
+def assert_tests_pass(project: Project, words: str, *files: str, **variables: str) -> None:
+    done = project.run("pytest", "-q", "-p", "no:cacheprovider", "-k", words, *files, env=variables)
     assert done.returncode == 0, done.stdout
     assert "skipped" not in done.stdout.splitlines()[-1]
 
@@ -191,7 +190,7 @@ class TestProjects:
         ],
         ids=["one line", "comments", "loop", "nested", "other name", "windows", "not formatted"],
     )
-    @pytest.mark.parametrize("name", ["account", "invoice", "zebra"])
+    @pytest.mark.parametrize("name", ["account", "zebra"])
     def test_a_router_joins_the_others_however_they_are_listed(
         self, adopt: Adopt, change: Callable[[str], str], name: str
     ) -> None:
@@ -213,7 +212,7 @@ class TestProjects:
     def test_a_project_that_was_edited_by_hand_gets_a_slice_in_its_own_format(
         self, adopt: Adopt, environment: Path, tmp_path: Path
     ) -> None:
-        project = adopt()
+        project = adopt(telemetry=False)
         pyproject = project.text("pyproject.toml").replace("line-length = 120", "line-length = 88")
         (project.path / "pyproject.toml").write_text(pyproject, encoding="utf-8")
         for command in (("alembic", "revision", "-m", "nothing yet"), ("ruff", "check", "--fix"), ("ruff", "format")):
@@ -225,7 +224,6 @@ class TestProjects:
         [migration] = project.path.glob("migrations/versions/*_people.py")
         assert f'down_revision: str | None = "{last.name.partition("_")[0]}"' in migration.read_text(encoding="utf-8")
         assert check(project.path, environment, tmp_path) == {}
-        assert_tests_pass(project, "people or migrations")
 
     def test_a_resource_is_added_once(self, adopt: Adopt) -> None:
         project = adopt()
@@ -239,34 +237,38 @@ class TestBranches:
 
     @pytest.mark.slow
     @pytest.mark.parametrize(
-        ("one", "other"),
+        ("one", "other", "complete"),
         [
-            ("account", "zebra"),
-            ("invoice", "receipt"),
-            ("receipt", "invoice"),
-            ("invoice_line_item_of_someone", "invoice"),
+            ("account", "zebra", False),
+            ("invoice", "receipt", False),
+            ("receipt", "invoice", True),
+            ("invoice_line_item_of_someone", "invoice", False),
         ],
     )
     def test_they_merge_without_a_conflict(
-        self, adopt: Adopt, environment: Path, tmp_path: Path, one: str, other: str
+        self, adopt: Adopt, environment: Path, tmp_path: Path, one: str, other: str, *, complete: bool
     ) -> None:
         project = adopt()
-        fields = f"{INVOICE} size:int budget:ref=budgets source:ref=tags target:ref=tags? tag:ref=tags"
         add(project, "tag", "name:str!")
         commit(project.path, "tag")
         for name in (one, other):
             git(project.path, "switch", "--quiet", "--create", name, "main")
-            add(project, name, fields)
+            add(project, name, f"{INVOICE} size:int budget:ref=budgets source:ref=tags target:ref=tags?")
             commit(project.path, name)
         git(project.path, "merge", "--quiet", "--no-edit", one)
-        for command in (("alembic", "merge", "heads", "-m", "merge"), ("ruff", "check", "--fix")):
+        configure = "import api.main, sqlalchemy.orm; sqlalchemy.orm.configure_mappers()"
+        for command in (
+            ("python", "-c", configure),
+            ("alembic", "merge", "heads", "-m", "merge"),
+            ("ruff", "check", "--fix"),
+        ):
             done = project.run(*command, env={"RUFF_NO_CACHE": "true"})
             assert done.returncode == 0, done.stdout + done.stderr
         add(project, "after_merge", f"one:ref={one}s other:ref={other}s")
-        assert_tests_pass(project, "test_models_can_be_configured or migrations")
-        if one == "receipt":
+        if complete:
             assert check(project.path, environment, tmp_path) == {}
-            assert_tests_pass(project, f"{one}s or {other}s or after_merges")
+            assert_tests_pass(project, f"{one}s or {other}s or after_merges or migrations")
+            assert_tests_pass(project, f"{one} or {other}", "tests/fuzz.py")
 
 
 WORDS = st.one_of(
@@ -333,11 +335,11 @@ class TestSlices:
             assert not names & {*dir(builtins)}
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("number", [6, pytest.param(40, marks=pytest.mark.long)])
+    @pytest.mark.parametrize("number", [4, pytest.param(40, marks=pytest.mark.long)])
     def test_random_slices_pass_all_checks_on_both_databases(
         self, adopt: Adopt, environment: Path, tmp_path: Path, postgresql: str, number: int
     ) -> None:
-        project = adopt()
+        project = adopt(**OPTION_SETS[0])
         for n, fields in enumerate(some_field_lists(number)):
             add(project, f"thing{n}", with_tables(fields, read_project(project.path)))
         assert check(project.path, environment, tmp_path) == {}
@@ -348,7 +350,17 @@ class TestSlices:
         assert done.returncode == 0, done.stdout + done.stderr
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("answers", OPTION_SETS, ids=lambda answers: "-".join(map(str, answers.values())))
+    def test_ten_resources_in_a_row_refer_to_each_other(self, adopt: Adopt, environment: Path, tmp_path: Path) -> None:
+        project = adopt(**OPTION_SETS[1])
+        add(project, "user", EVERY_TYPE)  # without auth, a resource like any other
+        for n in range(9):
+            before = f"before:ref=thing{n - 1}s" if n else "lead:ref=users?"
+            add(project, f"thing{n}", f"name:str! {before} first:ref={'thing0s?' if n > 1 else 'users!'}")
+        assert check(project.path, environment, tmp_path) == {}
+        assert_tests_pass(project, "users or thing1s or thing8s or migrations or tests/schemas")
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("answers", OPTION_SETS[2:], ids=lambda answers: "-".join(map(str, answers.values())))
     def test_every_option_set_takes_every_type(
         self, adopt: Adopt, environment: Path, tmp_path: Path, answers: dict[str, Answer]
     ) -> None:
@@ -356,26 +368,7 @@ class TestSlices:
         add(project, "client_account", EVERY_TYPE)
         add(project, "visit", "account:ref=client_accounts other:ref=client_accounts?! type:str")
         assert check(project.path, environment, tmp_path) == {}
-        assert_tests_pass(project, "client_accounts or visits or decimals or int32 or iso_date or multi_line_str")
-
-    @pytest.mark.slow
-    def test_ten_resources_in_a_row_refer_to_each_other(self, adopt: Adopt, environment: Path, tmp_path: Path) -> None:
-        project = adopt(example=False, auth=False)
-        add(project, "user", "name:str!")  # without auth, a resource like any other
-        for n in range(9):
-            before = f"before:ref=thing{n - 1}s" if n else "lead:ref=users?"
-            add(project, f"thing{n}", f"name:str! {before} first:ref={'thing0s?' if n > 1 else 'users!'}")
-        assert len(changes(project)) == len({*changes(project)}) > 80
-        assert check(project.path, environment, tmp_path) == {}
-        assert_tests_pass(project, "users or thing1s or thing8s or migrations")
-
-    @pytest.mark.slow
-    def test_generated_requests_get_documented_responses(self, adopt: Adopt) -> None:
-        project = adopt(example=False)
-        add(project, "client_account", EVERY_TYPE)
-        add(project, "visit", "account:ref=client_accounts other:ref=client_accounts?!")
-        fuzz = project.run("pytest", "-q", "-p", "no:cacheprovider", "tests/fuzz.py", "-k", "account or visit")
-        assert fuzz.returncode == 0, fuzz.stdout
+        assert_tests_pass(project, "client_accounts or visits")
 
     @pytest.mark.parametrize("auth", [True, False])
     def test_every_field_of_a_request_has_a_readable_example(self, adopt: Adopt, *, auth: bool) -> None:
@@ -490,7 +483,7 @@ class TestFaults:
     @pytest.mark.parametrize(
         "error", [OSError(errno.ENOSPC, "No space left"), KeyboardInterrupt()], ids=["disk", "ctrl-c"]
     )
-    @pytest.mark.parametrize("step", range(0, STEPS, 2))
+    @pytest.mark.parametrize("step", range(0, STEPS, 4))
     def test_an_error_at_any_step_leaves_the_project_as_it_was(
         self, adopt: Adopt, monkeypatch: pytest.MonkeyPatch, step: int, error: BaseException
     ) -> None:
