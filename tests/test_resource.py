@@ -21,7 +21,7 @@ from add_resource.edit import edits
 from add_resource.main import defined_twice, prepare, write
 from add_resource.project import Project as KnownProject
 from add_resource.project import RefusedError, read_project
-from add_resource.resource import FIELD, RESERVED, read_resource, unusable
+from add_resource.resource import RESERVED, read_resource, unusable
 from conftest import PAIRWISE, ROOT, Answer, Bake, Project, command_line, copy_template, run, tool
 from repository import commit, git
 from serving import wait_until
@@ -44,10 +44,9 @@ Adopt = Callable[..., Project]
 def adopt(bake: Bake, environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Adopt:
     """Return a function that makes a project to write into, under version control, with its tools installed."""
     monkeypatch.setenv("PATH", f"{environment}{os.pathsep}{os.environ['PATH']}")
-    numbers = count()
 
     def adopt(**answers: Answer) -> Project:
-        project = Project(shutil.copytree(bake(**answers).path, tmp_path / f"adopted-{next(numbers)}"))
+        project = Project(shutil.copytree(bake(**answers).path, tmp_path / "adopted"))
         (project.path / "venv").symlink_to(environment.parent)
         git(project.path, "init", "--quiet")
         (project.path / ".git/info/exclude").write_text("venv\n", encoding="utf-8")
@@ -55,6 +54,15 @@ def adopt(bake: Bake, environment: Path, tmp_path: Path, monkeypatch: pytest.Mon
         return project
 
     return adopt
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Project:
+    """Return the template in a repository of its own."""
+    template = Project(copy_template(tmp_path / "template.git"))
+    git(template.path, "init", "--quiet")
+    commit(template.path, "Start")
+    return template
 
 
 @pytest.fixture(scope="session")
@@ -90,12 +98,6 @@ def assert_tests_pass(project: Project, words: str, *files: str, **variables: st
 class TestFields:
     """What can be typed."""
 
-    @given(st.text())
-    def test_any_text_is_a_field_or_refused(self, text: str) -> None:
-        if match := FIELD.fullmatch(text):
-            assert ":" in text
-            assert set(match[4]) <= {"?", "!"}
-
     @pytest.mark.parametrize("word", ["date", "datetime", "type", "list", "order", "match", "x1", "a" * 30])
     def test_a_name_that_means_something_elsewhere_can_be_a_field(self, word: str) -> None:
         assert unusable(word, RESERVED) == []
@@ -114,18 +116,13 @@ class TestFields:
             ("problem", "a:str", "api/schemas/problems.py has Problem already"),
             ("request", "a:str", "two things called Request"),
             ("invoice", "", "A field is name:type"),
-            (
-                "invoice",
-                "a a:strr b:str!! c:bool! d:int=3 e:enum f:enum=A g:ref h:str?x",
-                "'a a:strr b:str!! c:bool! d:int=3",
-            ),
+            ("invoice", "a a:strr b:str!! c:bool! d:int=3 e:enum f:enum=A g:ref h:str?x", "'a a:strr b:str!! c:bool!"),
             ("invoice", "import:str Number:str metadata:int id:int model_a:int l:int", "'import' is"),
             ("invoice", "a:str a:int", "Two fields are called a"),
             ("invoice", "budget:ref=budgets budget_id:uuid", "Two fields are called budget_id"),
             ("invoice", "state:enum=a|a", "must differ"),
             ("invoice", "payer:ref=users", "it can refer to budgets"),
             ("invoice", "one:ref=transactions", "it can refer to budgets"),
-            ("invoice", f"{'x' * 30}:ref=budgets {'y' * 30}:str! name:create", "A field is name:type"),
             ("invoice" * 4, f"{'x' * 30}:ref=budgets", "is longer than 63"),
             ("invoice", "create:str", "two things called InvoiceCreate"),
         ],
@@ -148,7 +145,7 @@ class TestProjects:
     @pytest.mark.parametrize(
         ("file", "change", "words"),
         [
-            ("tests/services/test_invoices.py", lambda _: "", "It exists already|exists already"),
+            ("tests/services/test_invoices.py", lambda _: "", "exists already"),
             ("api/main.py", lambda text: text.replace("include_router", "add_router"), "no place for new lines"),
             ("api/main.py", lambda text: f"{text})", "must be Python.*git status"),
             ("migrations/versions/x.py", lambda _: 'revision = "x"\ndown_revision = None\n', "alembic merge heads"),
@@ -225,12 +222,6 @@ class TestProjects:
         assert f'down_revision: str | None = "{last.name.partition("_")[0]}"' in migration.read_text(encoding="utf-8")
         assert check(project.path, environment, tmp_path) == {}
 
-    def test_a_resource_is_added_once(self, adopt: Adopt) -> None:
-        project = adopt()
-        add(project, "invoice", INVOICE)
-        with pytest.raises(RefusedError, match=r"invoices already. If an interrupted run has left it, `git restore`"):
-            add(project, "invoice", INVOICE)
-
 
 class TestBranches:
     """Two branches that each add a resource."""
@@ -257,11 +248,8 @@ class TestBranches:
             commit(project.path, name)
         git(project.path, "merge", "--quiet", "--no-edit", one)
         configure = "import api.main, sqlalchemy.orm; sqlalchemy.orm.configure_mappers()"
-        for command in (
-            ("python", "-c", configure),
-            ("alembic", "merge", "heads", "-m", "merge"),
-            ("ruff", "check", "--fix"),
-        ):
+        merge = ("alembic", "merge", "heads", "-m", "merge")
+        for command in (("python", "-c", configure), merge, ("ruff", "check", "--fix")):
             done = project.run(*command, env={"RUFF_NO_CACHE": "true"})
             assert done.returncode == 0, done.stdout + done.stderr
         add(project, "after_merge", f"one:ref={one}s other:ref={other}s")
@@ -319,9 +307,6 @@ def with_tables(fields: str, project: KnownProject) -> str:
     return re.sub(r"<(\d+)>", lambda index: tables[int(index[1]) % len(tables)], fields)
 
 
-FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
-
-
 class TestSlices:
     """What is written."""
 
@@ -331,7 +316,7 @@ class TestSlices:
         for file, text in read_resource(answers_of("thing", with_tables(fields, known)), known).render().items():
             compile(text, file, "exec", dont_inherit=True)
             assert not defined_twice(text)
-            names = {node.name for node in ast.walk(ast.parse(text)) if isinstance(node, FUNCTION)}
+            names = {node.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.AsyncFunctionDef)}
             assert not names & {*dir(builtins)}
 
     @pytest.mark.slow
@@ -414,10 +399,7 @@ class TestCommand:
         assert "'b:enum=$HOME; `d`' can't be read" in done.stderr
         assert changes(project) == []
 
-    def test_a_template_can_be_an_address(self, adopt: Adopt, tmp_path: Path, home: Path) -> None:
-        template = Project(copy_template(tmp_path / "template.git"))
-        git(template.path, "init", "--quiet")
-        commit(template.path, "Start")
+    def test_a_template_can_be_an_address(self, adopt: Adopt, template: Project, home: Path) -> None:
         project = adopt()
         address = f"template={template.path.as_uri()}"
         done = make(project, address, "name=invoice", f"fields={INVOICE}", env={"HOME": str(home)})
@@ -428,11 +410,8 @@ class TestCommand:
         assert len(done.stderr.splitlines()) == 2  # the other is make's own
 
     def test_it_is_pinned_to_the_version_that_the_project_came_from(
-        self, tmp_path: Path, home: Path, environment: Path
+        self, tmp_path: Path, template: Project, home: Path, environment: Path
     ) -> None:
-        template = Project(copy_template(tmp_path / "template.git"))
-        git(template.path, "init", "--quiet")
-        commit(template.path, "Start")
         done = run(command_line(tmp_path, template=template.path.as_uri()), cwd=tmp_path, env={"HOME": str(home)})
         assert done.returncode == 0, done.stderr
         project = Project(tmp_path / "budget-api")
@@ -474,39 +453,30 @@ class TestCommand:
         assert changes(project) == []
 
 
-STEPS = 20  # sixteen files that are opened, and four that are replaced
-
-
 class TestFaults:
     """What happens half way."""
 
     @pytest.mark.parametrize(
         "error", [OSError(errno.ENOSPC, "No space left"), KeyboardInterrupt()], ids=["disk", "ctrl-c"]
     )
-    @pytest.mark.parametrize("step", range(0, STEPS, 4))
+    @pytest.mark.parametrize(
+        ("method", "step"), [("mkdir", 0), ("mkdir", 1), ("mkdir", 12), ("replace", 0), ("replace", 3)]
+    )
     def test_an_error_at_any_step_leaves_the_project_as_it_was(
-        self, adopt: Adopt, monkeypatch: pytest.MonkeyPatch, step: int, error: BaseException
+        self, adopt: Adopt, monkeypatch: pytest.MonkeyPatch, method: str, step: int, error: BaseException
     ) -> None:
         project = adopt()
-        new, changed = prepare(answers_of("invoice", f"{INVOICE} budget:ref=budgets"), project.path)
-        numbers = count()
+        prepared = prepare(answers_of("invoice", f"{INVOICE} budget:ref=budgets"), project.path)
+        steps, real = count(), getattr(Path, method)
 
-        def fail_once(method: Callable[..., object]) -> Callable[..., object]:
-            def replaced(*arguments: object, **options: object) -> object:
-                if next(numbers) == step:
-                    raise error
-                return method(*arguments, **options)
+        def fail_once(*arguments: object, **options: object) -> object:
+            if next(steps) == step:
+                raise error
+            return real(*arguments, **options)
 
-            return replaced
-
-        for name in ("mkdir", "replace"):
-            monkeypatch.setattr(Path, name, fail_once(getattr(Path, name)))
-        steps = len(new) + len(changed)
-        if step < steps:
-            with pytest.raises(type(error)):
-                write(project.path, new, changed)
-        monkeypatch.undo()
-        assert steps <= STEPS
+        monkeypatch.setattr(Path, method, fail_once)
+        with pytest.raises(type(error)):
+            write(project.path, *prepared)
         assert changes(project) == []
 
     def test_what_a_killed_run_has_left_is_shown_by_git_and_named_by_the_next(self, adopt: Adopt) -> None:
