@@ -21,7 +21,7 @@ from add_resource.edit import edits
 from add_resource.main import defined_twice, prepare, write
 from add_resource.project import Project as KnownProject
 from add_resource.project import RefusedError, read_project
-from add_resource.resource import FIELD, RESERVED, read_resource, unusable
+from add_resource.resource import RESERVED, read_resource, unusable
 from conftest import PAIRWISE, ROOT, Answer, Bake, Project, command_line, copy_template, run, tool
 from repository import commit, git
 from serving import wait_until
@@ -44,10 +44,9 @@ Adopt = Callable[..., Project]
 def adopt(bake: Bake, environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Adopt:
     """Return a function that makes a project to write into, under version control, with its tools installed."""
     monkeypatch.setenv("PATH", f"{environment}{os.pathsep}{os.environ['PATH']}")
-    numbers = count()
 
     def adopt(**answers: Answer) -> Project:
-        project = Project(shutil.copytree(bake(**answers).path, tmp_path / f"adopted-{next(numbers)}"))
+        project = Project(shutil.copytree(bake(**answers).path, tmp_path / "adopted"))
         (project.path / "venv").symlink_to(environment.parent)
         git(project.path, "init", "--quiet")
         (project.path / ".git/info/exclude").write_text("venv\n", encoding="utf-8")
@@ -55,6 +54,15 @@ def adopt(bake: Bake, environment: Path, tmp_path: Path, monkeypatch: pytest.Mon
         return project
 
     return adopt
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Project:
+    """Return the template in a repository of its own."""
+    template = Project(copy_template(tmp_path / "template.git"))
+    git(template.path, "init", "--quiet")
+    commit(template.path, "Start")
+    return template
 
 
 @pytest.fixture(scope="session")
@@ -81,21 +89,14 @@ def changes(project: Project) -> list[str]:
     return project.run("git", "status", "--porcelain", "--untracked-files=all").stdout.splitlines()
 
 
-def assert_tests_pass(project: Project, words: str, **variables: str) -> None:
-    command = (project.path / "venv/bin/pytest", "-q", "-p", "no:cacheprovider", "-k", words)
-    done = project.run(*command, env=variables)
+def assert_tests_pass(project: Project, words: str, *files: str, **variables: str) -> None:
+    done = project.run("pytest", "-q", "-p", "no:cacheprovider", "-k", words, *files, env=variables)
     assert done.returncode == 0, done.stdout
     assert "skipped" not in done.stdout.splitlines()[-1]
 
 
 class TestFields:
     """What can be typed."""
-
-    @given(st.text())
-    def test_any_text_is_a_field_or_refused(self, text: str) -> None:
-        if match := FIELD.fullmatch(text):
-            assert ":" in text
-            assert set(match[4]) <= {"?", "!"}
 
     @pytest.mark.parametrize("word", ["date", "datetime", "type", "list", "order", "match", "x1", "a" * 30])
     def test_a_name_that_means_something_elsewhere_can_be_a_field(self, word: str) -> None:
@@ -115,18 +116,13 @@ class TestFields:
             ("problem", "a:str", "api/schemas/problems.py has Problem already"),
             ("request", "a:str", "two things called Request"),
             ("invoice", "", "A field is name:type"),
-            (
-                "invoice",
-                "a a:strr b:str!! c:bool! d:int=3 e:enum f:enum=A g:ref h:str?x",
-                "'a a:strr b:str!! c:bool! d:int=3",
-            ),
+            ("invoice", "a a:strr b:str!! c:bool! d:int=3 e:enum f:enum=A g:ref h:str?x", "'a a:strr b:str!! c:bool!"),
             ("invoice", "import:str Number:str metadata:int id:int model_a:int l:int", "'import' is"),
             ("invoice", "a:str a:int", "Two fields are called a"),
             ("invoice", "budget:ref=budgets budget_id:uuid", "Two fields are called budget_id"),
             ("invoice", "state:enum=a|a", "must differ"),
             ("invoice", "payer:ref=users", "it can refer to budgets"),
             ("invoice", "one:ref=transactions", "it can refer to budgets"),
-            ("invoice", f"{'x' * 30}:ref=budgets {'y' * 30}:str! name:create", "A field is name:type"),
             ("invoice" * 4, f"{'x' * 30}:ref=budgets", "is longer than 63"),
             ("invoice", "create:str", "two things called InvoiceCreate"),
         ],
@@ -149,7 +145,7 @@ class TestProjects:
     @pytest.mark.parametrize(
         ("file", "change", "words"),
         [
-            ("tests/services/test_invoices.py", lambda _: "", "It exists already|exists already"),
+            ("tests/services/test_invoices.py", lambda _: "", "exists already"),
             ("api/main.py", lambda text: text.replace("include_router", "add_router"), "no place for new lines"),
             ("api/main.py", lambda text: f"{text})", "must be Python.*git status"),
             ("migrations/versions/x.py", lambda _: 'revision = "x"\ndown_revision = None\n', "alembic merge heads"),
@@ -191,7 +187,7 @@ class TestProjects:
         ],
         ids=["one line", "comments", "loop", "nested", "other name", "windows", "not formatted"],
     )
-    @pytest.mark.parametrize("name", ["account", "invoice", "zebra"])
+    @pytest.mark.parametrize("name", ["account", "zebra"])
     def test_a_router_joins_the_others_however_they_are_listed(
         self, adopt: Adopt, change: Callable[[str], str], name: str
     ) -> None:
@@ -213,7 +209,7 @@ class TestProjects:
     def test_a_project_that_was_edited_by_hand_gets_a_slice_in_its_own_format(
         self, adopt: Adopt, environment: Path, tmp_path: Path
     ) -> None:
-        project = adopt()
+        project = adopt(telemetry=False)
         pyproject = project.text("pyproject.toml").replace("line-length = 120", "line-length = 88")
         (project.path / "pyproject.toml").write_text(pyproject, encoding="utf-8")
         for command in (("alembic", "revision", "-m", "nothing yet"), ("ruff", "check", "--fix"), ("ruff", "format")):
@@ -225,13 +221,6 @@ class TestProjects:
         [migration] = project.path.glob("migrations/versions/*_people.py")
         assert f'down_revision: str | None = "{last.name.partition("_")[0]}"' in migration.read_text(encoding="utf-8")
         assert check(project.path, environment, tmp_path) == {}
-        assert_tests_pass(project, "people or migrations")
-
-    def test_a_resource_is_added_once(self, adopt: Adopt) -> None:
-        project = adopt()
-        add(project, "invoice", INVOICE)
-        with pytest.raises(RefusedError, match=r"invoices already. If an interrupted run has left it, `git restore`"):
-            add(project, "invoice", INVOICE)
 
 
 class TestBranches:
@@ -239,34 +228,35 @@ class TestBranches:
 
     @pytest.mark.slow
     @pytest.mark.parametrize(
-        ("one", "other"),
+        ("one", "other", "complete"),
         [
-            ("account", "zebra"),
-            ("invoice", "receipt"),
-            ("receipt", "invoice"),
-            ("invoice_line_item_of_someone", "invoice"),
+            ("account", "zebra", False),
+            ("invoice", "receipt", False),
+            ("receipt", "invoice", True),
+            ("invoice_line_item_of_someone", "invoice", False),
         ],
     )
     def test_they_merge_without_a_conflict(
-        self, adopt: Adopt, environment: Path, tmp_path: Path, one: str, other: str
+        self, adopt: Adopt, environment: Path, tmp_path: Path, one: str, other: str, *, complete: bool
     ) -> None:
         project = adopt()
-        fields = f"{INVOICE} size:int budget:ref=budgets source:ref=tags target:ref=tags? tag:ref=tags"
         add(project, "tag", "name:str!")
         commit(project.path, "tag")
         for name in (one, other):
             git(project.path, "switch", "--quiet", "--create", name, "main")
-            add(project, name, fields)
+            add(project, name, f"{INVOICE} size:int budget:ref=budgets source:ref=tags target:ref=tags?")
             commit(project.path, name)
         git(project.path, "merge", "--quiet", "--no-edit", one)
-        for command in (("alembic", "merge", "heads", "-m", "merge"), ("ruff", "check", "--fix")):
+        configure = "import api.main, sqlalchemy.orm; sqlalchemy.orm.configure_mappers()"
+        merge = ("alembic", "merge", "heads", "-m", "merge")
+        for command in (("python", "-c", configure), merge, ("ruff", "check", "--fix")):
             done = project.run(*command, env={"RUFF_NO_CACHE": "true"})
             assert done.returncode == 0, done.stdout + done.stderr
         add(project, "after_merge", f"one:ref={one}s other:ref={other}s")
-        assert_tests_pass(project, "test_models_can_be_configured or migrations")
-        if one == "receipt":
+        if complete:
             assert check(project.path, environment, tmp_path) == {}
-            assert_tests_pass(project, f"{one}s or {other}s or after_merges")
+            assert_tests_pass(project, f"{one}s or {other}s or after_merges or migrations")
+            assert_tests_pass(project, f"{one} or {other}", "tests/fuzz.py")
 
 
 WORDS = st.one_of(
@@ -317,9 +307,6 @@ def with_tables(fields: str, project: KnownProject) -> str:
     return re.sub(r"<(\d+)>", lambda index: tables[int(index[1]) % len(tables)], fields)
 
 
-FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
-
-
 class TestSlices:
     """What is written."""
 
@@ -329,15 +316,15 @@ class TestSlices:
         for file, text in read_resource(answers_of("thing", with_tables(fields, known)), known).render().items():
             compile(text, file, "exec", dont_inherit=True)
             assert not defined_twice(text)
-            names = {node.name for node in ast.walk(ast.parse(text)) if isinstance(node, FUNCTION)}
+            names = {node.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.AsyncFunctionDef)}
             assert not names & {*dir(builtins)}
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("number", [6, pytest.param(40, marks=pytest.mark.long)])
+    @pytest.mark.parametrize("number", [4, pytest.param(40, marks=pytest.mark.long)])
     def test_random_slices_pass_all_checks_on_both_databases(
         self, adopt: Adopt, environment: Path, tmp_path: Path, postgresql: str, number: int
     ) -> None:
-        project = adopt()
+        project = adopt(**OPTION_SETS[0])
         for n, fields in enumerate(some_field_lists(number)):
             add(project, f"thing{n}", with_tables(fields, read_project(project.path)))
         assert check(project.path, environment, tmp_path) == {}
@@ -348,7 +335,17 @@ class TestSlices:
         assert done.returncode == 0, done.stdout + done.stderr
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("answers", OPTION_SETS, ids=lambda answers: "-".join(map(str, answers.values())))
+    def test_ten_resources_in_a_row_refer_to_each_other(self, adopt: Adopt, environment: Path, tmp_path: Path) -> None:
+        project = adopt(**OPTION_SETS[1])
+        add(project, "user", EVERY_TYPE)  # without auth, a resource like any other
+        for n in range(9):
+            before = f"before:ref=thing{n - 1}s" if n else "lead:ref=users?"
+            add(project, f"thing{n}", f"name:str! {before} first:ref={'thing0s?' if n > 1 else 'users!'}")
+        assert check(project.path, environment, tmp_path) == {}
+        assert_tests_pass(project, "users or thing1s or thing8s or migrations or tests/schemas")
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("answers", OPTION_SETS[2:], ids=lambda answers: "-".join(map(str, answers.values())))
     def test_every_option_set_takes_every_type(
         self, adopt: Adopt, environment: Path, tmp_path: Path, answers: dict[str, Answer]
     ) -> None:
@@ -356,26 +353,7 @@ class TestSlices:
         add(project, "client_account", EVERY_TYPE)
         add(project, "visit", "account:ref=client_accounts other:ref=client_accounts?! type:str")
         assert check(project.path, environment, tmp_path) == {}
-        assert_tests_pass(project, "client_accounts or visits or decimals or int32 or iso_date or multi_line_str")
-
-    @pytest.mark.slow
-    def test_ten_resources_in_a_row_refer_to_each_other(self, adopt: Adopt, environment: Path, tmp_path: Path) -> None:
-        project = adopt(example=False, auth=False)
-        add(project, "user", "name:str!")  # without auth, a resource like any other
-        for n in range(9):
-            before = f"before:ref=thing{n - 1}s" if n else "lead:ref=users?"
-            add(project, f"thing{n}", f"name:str! {before} first:ref={'thing0s?' if n > 1 else 'users!'}")
-        assert len(changes(project)) == len({*changes(project)}) > 80
-        assert check(project.path, environment, tmp_path) == {}
-        assert_tests_pass(project, "users or thing1s or thing8s or migrations")
-
-    @pytest.mark.slow
-    def test_generated_requests_get_documented_responses(self, adopt: Adopt) -> None:
-        project = adopt(example=False)
-        add(project, "client_account", EVERY_TYPE)
-        add(project, "visit", "account:ref=client_accounts other:ref=client_accounts?!")
-        fuzz = project.run("pytest", "-q", "-p", "no:cacheprovider", "tests/fuzz.py", "-k", "account or visit")
-        assert fuzz.returncode == 0, fuzz.stdout
+        assert_tests_pass(project, "client_accounts or visits")
 
     @pytest.mark.parametrize("auth", [True, False])
     def test_every_field_of_a_request_has_a_readable_example(self, adopt: Adopt, *, auth: bool) -> None:
@@ -421,10 +399,7 @@ class TestCommand:
         assert "'b:enum=$HOME; `d`' can't be read" in done.stderr
         assert changes(project) == []
 
-    def test_a_template_can_be_an_address(self, adopt: Adopt, tmp_path: Path, home: Path) -> None:
-        template = Project(copy_template(tmp_path / "template.git"))
-        git(template.path, "init", "--quiet")
-        commit(template.path, "Start")
+    def test_a_template_can_be_an_address(self, adopt: Adopt, template: Project, home: Path) -> None:
         project = adopt()
         address = f"template={template.path.as_uri()}"
         done = make(project, address, "name=invoice", f"fields={INVOICE}", env={"HOME": str(home)})
@@ -435,11 +410,8 @@ class TestCommand:
         assert len(done.stderr.splitlines()) == 2  # the other is make's own
 
     def test_it_is_pinned_to_the_version_that_the_project_came_from(
-        self, tmp_path: Path, home: Path, environment: Path
+        self, tmp_path: Path, template: Project, home: Path, environment: Path
     ) -> None:
-        template = Project(copy_template(tmp_path / "template.git"))
-        git(template.path, "init", "--quiet")
-        commit(template.path, "Start")
         done = run(command_line(tmp_path, template=template.path.as_uri()), cwd=tmp_path, env={"HOME": str(home)})
         assert done.returncode == 0, done.stderr
         project = Project(tmp_path / "budget-api")
@@ -481,39 +453,30 @@ class TestCommand:
         assert changes(project) == []
 
 
-STEPS = 20  # sixteen files that are opened, and four that are replaced
-
-
 class TestFaults:
     """What happens half way."""
 
     @pytest.mark.parametrize(
         "error", [OSError(errno.ENOSPC, "No space left"), KeyboardInterrupt()], ids=["disk", "ctrl-c"]
     )
-    @pytest.mark.parametrize("step", range(0, STEPS, 2))
+    @pytest.mark.parametrize(
+        ("method", "step"), [("mkdir", 0), ("mkdir", 1), ("mkdir", 12), ("replace", 0), ("replace", 3)]
+    )
     def test_an_error_at_any_step_leaves_the_project_as_it_was(
-        self, adopt: Adopt, monkeypatch: pytest.MonkeyPatch, step: int, error: BaseException
+        self, adopt: Adopt, monkeypatch: pytest.MonkeyPatch, method: str, step: int, error: BaseException
     ) -> None:
         project = adopt()
-        new, changed = prepare(answers_of("invoice", f"{INVOICE} budget:ref=budgets"), project.path)
-        numbers = count()
+        prepared = prepare(answers_of("invoice", f"{INVOICE} budget:ref=budgets"), project.path)
+        steps, real = count(), getattr(Path, method)
 
-        def fail_once(method: Callable[..., object]) -> Callable[..., object]:
-            def replaced(*arguments: object, **options: object) -> object:
-                if next(numbers) == step:
-                    raise error
-                return method(*arguments, **options)
+        def fail_once(*arguments: object, **options: object) -> object:
+            if next(steps) == step:
+                raise error
+            return real(*arguments, **options)
 
-            return replaced
-
-        for name in ("mkdir", "replace"):
-            monkeypatch.setattr(Path, name, fail_once(getattr(Path, name)))
-        steps = len(new) + len(changed)
-        if step < steps:
-            with pytest.raises(type(error)):
-                write(project.path, new, changed)
-        monkeypatch.undo()
-        assert steps <= STEPS
+        monkeypatch.setattr(Path, method, fail_once)
+        with pytest.raises(type(error)):
+            write(project.path, *prepared)
         assert changes(project) == []
 
     def test_what_a_killed_run_has_left_is_shown_by_git_and_named_by_the_next(self, adopt: Adopt) -> None:
@@ -522,7 +485,7 @@ class TestFaults:
         write(project.path, dict(list(new.items())[:2]), {})
         left = [line.removeprefix("?? ") for line in changes(project)]
         assert len(left) == 2
-        with pytest.raises(RefusedError, match=r"If an interrupted run has left it, `git restore` and `git clean`"):
+        with pytest.raises(RefusedError, match=r"If an interrupted run has left it, `git status`"):
             add(project, "invoice", INVOICE)
         git(project.path, "clean", "--force", "-d", "--quiet")
         add(project, "invoice", INVOICE)
