@@ -206,9 +206,7 @@ class TestProjects:
                 assert done.returncode == 0, done.stdout
 
     @pytest.mark.slow
-    def test_a_project_that_was_edited_by_hand_gets_a_slice_in_its_own_format(
-        self, adopt: Adopt, environment: Path, tmp_path: Path
-    ) -> None:
+    def test_a_project_that_was_edited_by_hand_gets_a_slice_in_its_own_format(self, adopt: Adopt) -> None:
         project = adopt(telemetry=False)
         pyproject = project.text("pyproject.toml").replace("line-length = 120", "line-length = 88")
         (project.path / "pyproject.toml").write_text(pyproject, encoding="utf-8")
@@ -220,7 +218,10 @@ class TestProjects:
         [last] = project.path.glob("migrations/versions/*_nothing_yet.py")
         [migration] = project.path.glob("migrations/versions/*_people.py")
         assert f'down_revision: str | None = "{last.name.partition("_")[0]}"' in migration.read_text(encoding="utf-8")
-        assert check(project.path, environment, tmp_path) == {}
+        for command in (("ruff", "check", "--no-cache"), ("ruff", "format", "--no-cache", "--check")):
+            done = project.run(*command)
+            assert done.returncode == 0, done.stdout
+        assert_tests_pass(project, "people or migrations")
 
 
 class TestBranches:
@@ -255,8 +256,8 @@ class TestBranches:
         add(project, "after_merge", f"one:ref={one}s other:ref={other}s")
         if complete:
             assert check(project.path, environment, tmp_path) == {}
-            assert_tests_pass(project, f"{one}s or {other}s or after_merges or migrations")
-            assert_tests_pass(project, f"{one} or {other}", "tests/fuzz.py")
+            assert_tests_pass(project, f"{other}s or after_merges or migrations")
+            assert_tests_pass(project, other, "tests/fuzz.py")
 
 
 WORDS = st.one_of(
@@ -320,7 +321,7 @@ class TestSlices:
             assert not names & {*dir(builtins)}
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("number", [4, pytest.param(40, marks=pytest.mark.long)])
+    @pytest.mark.parametrize("number", [3, pytest.param(40, marks=pytest.mark.long)])
     def test_random_slices_pass_all_checks_on_both_databases(
         self, adopt: Adopt, environment: Path, tmp_path: Path, postgresql: str, number: int
     ) -> None:
@@ -342,7 +343,7 @@ class TestSlices:
             before = f"before:ref=thing{n - 1}s" if n else "lead:ref=users?"
             add(project, f"thing{n}", f"name:str! {before} first:ref={'thing0s?' if n > 1 else 'users!'}")
         assert check(project.path, environment, tmp_path) == {}
-        assert_tests_pass(project, "users or thing1s or thing8s or migrations or tests/schemas")
+        assert_tests_pass(project, "users or thing8s or decimals or int32 or iso_date or multi_line_str")
 
     @pytest.mark.slow
     @pytest.mark.parametrize("answers", OPTION_SETS[2:], ids=lambda answers: "-".join(map(str, answers.values())))
