@@ -44,11 +44,13 @@ with connect(url) as websocket:
 
 
 class Rates(BaseHTTPRequestHandler):
-    """A service that knows one currency, and takes ten seconds to look for another one."""
+    """A service that may be slow to answer about dollars."""
+
+    seconds = 0
 
     def do_GET(self) -> None:
-        if self.path != "/EUR":
-            time.sleep(10)
+        if self.path == "/USD":
+            time.sleep(self.seconds)
         self.send_response(200)
         self.end_headers()
         self.wfile.write(b"1.10")
@@ -176,7 +178,9 @@ def a_websocket_is_answered_or_closed(served: Served) -> None:
 
 def another_service_that_is_slow_is_a_503(served: Served) -> None:
     assert served.ask("GET", "/budgets/rates/EUR").body == "1.10"
-    late = served.ask("GET", "/budgets/rates/USD")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rates, "seconds", 5)
+        late = served.ask("GET", "/budgets/rates/USD")
     assert (late.status, late.body["type"]) == (503, "urn:problem:rates-unavailable")
     assert served.ask("GET", "/budgets/rates/eur").status == 422
 
@@ -213,10 +217,14 @@ CHECKS = {
 }
 
 
-def work(project: Project, environment: Path, rates: str, titles: Iterable[str], servers: tuple[str, ...]) -> None:
-    """Run the checks of these recipes under each server."""
+def call(project: Project, rates: str) -> None:
+    """Let the project call the service of the tests."""
     main = project.path / "api/main.py"
     main.write_text(project.text("api/main.py").replace("https://rates.example", rates), encoding="utf-8")
+
+
+def work(project: Project, environment: Path, titles: Iterable[str], servers: tuple[str, ...]) -> None:
+    """Run the checks of these recipes under each server."""
     for server in servers:
         folder = project.path.with_name(server)
         folder.mkdir()
@@ -236,7 +244,8 @@ def work(project: Project, environment: Path, rates: str, titles: Iterable[str],
 def test_a_recipe_works_as_it_stands(copied: Callable[..., Project], environment: Path, rates: str, title: str) -> None:
     project = copied()
     apply(project, recipes(project)[title])
-    work(project, environment, rates, [title], ("uvicorn",))
+    call(project, rates)
+    work(project, environment, [title], ("uvicorn",))
     succeed(project, "make", "lint", "test")
 
 
@@ -247,8 +256,9 @@ def test_all_recipes_work_together(
     project = copied(auth=auth)
     for recipe in recipes(project).values():
         apply(project, recipe)
+    call(project, rates)
     succeed(project, "make", "lint", "test", "fuzz")
-    work(project, environment, rates, CHECKS, ("uvicorn", "gunicorn"))
+    work(project, environment, CHECKS, ("uvicorn", "gunicorn"))
 
 
 def test_a_recipe_has_at_most_25_lines_of_code(bake: Bake) -> None:
