@@ -54,7 +54,7 @@ OFFICIAL_PYTHON = re.compile(r"(?:.*/)?python:(3\.[0-9]+)\b.*")
 
 # What is written: git must be able to restore it in a folder that exists, unless an outer repository ignores all ("./").
 WRITTEN = re.compile(
-    r"\./$|(api|deploy|migrations|tests|UNFINISHED|\.github)(/|$)|(Dockerfile|Makefile|README.md|compose.yaml)$|"
+    r"\./$|(api|deploy|docs|migrations|tests|UNFINISHED|\.github)(/|$)|(Dockerfile|Makefile|README.md|compose.yaml)$|"
     r"(gunicorn.conf.py|pyproject.toml|requirements(-dev)?.txt)$|\.(cruft.json|dockerignore|env.example|git[a-z-]+(.yml)?)$"
 )
 CACHE = re.compile(r"(.*/)?(__pycache__|\.\w+_cache)/|.*\.pyc$")

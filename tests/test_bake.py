@@ -58,7 +58,8 @@ def test_the_default_project_can_be_read_in_an_hour(bake: Bake) -> None:
     project = bake()
     files = set(project.files()) - {".env"}
     assert len(files) <= 97
-    assert {name for name in files - LOCKS if project.text(name).count("\n") > 300} == set()
+    read_piece_by_piece = {*LOCKS, "docs/recipes.md"}
+    assert {name for name in files - read_piece_by_piece if project.text(name).count("\n") > 300} == set()
 
 
 def test_one_entity_has_one_file_name_in_every_room(bake: Bake) -> None:

@@ -14,10 +14,10 @@ from api.models import Base
 
 
 def render_item(kind: str, item: object, _: object) -> str | Literal[False]:
-    """Render a type or a default for both databases, and so that it does not change when the code does.
+    """Render a type or a default for every database, and so that it does not change when the code does.
 
     Raises:
-        CommandError: for an `Enum` that is a type of its own on PostgreSQL, which a downgrade would leave behind.
+        CommandError: for an `Enum` that is a type of its own in the database, which a downgrade would leave behind.
     """
     if kind == "type" and isinstance(item, TypeDecorator):
         return f"sa.{item.impl!r}"
