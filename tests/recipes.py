@@ -1,9 +1,11 @@
-"""The recipes of a generated project, and how they are applied: as a reader does."""
+"""The recipes of a generated project, how a reader applies them, and what their tests talk to."""
 
 import ast
 import os
 import re
+import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 from conftest import ROOT, Project
@@ -11,6 +13,16 @@ from conftest import ROOT, Project
 PAGE = "docs/recipes.md"
 FILE = re.compile(r'(?m)^# ([\w./]+)(?:, after "(.*)")?\n')
 MIGRATION = ("alembic upgrade head", "alembic revision --autogenerate -m change", "alembic upgrade head")
+
+WEBSOCKET = """
+import sys
+from websockets.sync.client import connect
+url, *messages = sys.argv[1:]
+with connect(url) as websocket:
+    for message in messages:
+        websocket.send(message)
+    print(websocket.recv())
+"""
 
 
 def recipes(project: Project) -> dict[str, str]:
@@ -94,3 +106,19 @@ def succeed(project: Project, *command: str | Path, **env: str) -> str:
     done = project.run(*command, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
+
+
+class Rates(BaseHTTPRequestHandler):
+    """A service that may be slow to answer about dollars."""
+
+    seconds = 0
+
+    def do_GET(self) -> None:
+        if self.path == "/USD":
+            time.sleep(self.seconds)
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"1.10")
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""

@@ -5,19 +5,18 @@ import re
 import shutil
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
 from conftest import TEMPLATE, Bake, Project
-from recipes import PAGE, apply, changes, recipes, succeed
+from recipes import PAGE, WEBSOCKET, Rates, apply, changes, recipes, succeed
 from serving import migrate, serving, wait_until
 from web import Answer, ask, sign_in
 
@@ -31,32 +30,6 @@ WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE
 INSERT INTO transactions (id, budget_id, amount, description, occurred_at)
 SELECT printf('%032x', n), ?, n, 'Bread', '2026-01-01 00:00:00' FROM numbers
 """
-
-WEBSOCKET = """
-import sys
-from websockets.sync.client import connect
-url, *messages = sys.argv[1:]
-with connect(url) as websocket:
-    for message in messages:
-        websocket.send(message)
-    print(websocket.recv())
-"""
-
-
-class Rates(BaseHTTPRequestHandler):
-    """A service that may be slow to answer about dollars."""
-
-    seconds = 0
-
-    def do_GET(self) -> None:
-        if self.path == "/USD":
-            time.sleep(self.seconds)
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"1.10")
-
-    def log_message(self, *_: object) -> None:
-        """Log nothing."""
 
 
 @pytest.fixture
