@@ -3,12 +3,16 @@
 import ast
 import os
 import re
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 from conftest import ROOT, Project
+from web import Answer, ask
 
 PAGE = "docs/recipes.md"
 FILE = re.compile(r'(?m)^# ([\w./]+)(?:, after "(.*)")?\n')
@@ -108,6 +112,12 @@ def succeed(project: Project, *command: str | Path, **env: str) -> str:
     return done.stdout + done.stderr
 
 
+def call(project: Project, rates: str) -> None:
+    """Let the project call the service of the tests."""
+    main = project.path / "api/main.py"
+    main.write_text(project.text("api/main.py").replace("https://rates.example", rates), encoding="utf-8")
+
+
 class Rates(BaseHTTPRequestHandler):
     """A service that may be slow to answer about dollars."""
 
@@ -118,7 +128,42 @@ class Rates(BaseHTTPRequestHandler):
             time.sleep(self.seconds)
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(b"1.10")
+        with suppress(BrokenPipeError):
+            self.wfile.write(b"1.10")
 
     def log_message(self, *_: object) -> None:
         """Log nothing."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A project that is served, and its SQLite file."""
+
+    project: Project
+    url: str
+    token: str
+    file: Path
+
+    def ask(self, method: str, path: str, body: object = None) -> Answer:
+        return ask(method, f"{self.url}/v1{path}", body, self.token)
+
+    def create(self, body: dict[str, str], *amounts: str) -> str:
+        """Create a budget with transactions; return its path."""
+        created = self.ask("POST", "/budgets", body)
+        assert created.status == 201, created.body
+        path = f"/budgets/{created.body['id']}"
+        for amount in amounts:
+            assert self.ask("POST", f"{path}/transactions", {"amount": amount, "description": "Bread"}).status == 201
+        return path
+
+    def clear(self) -> None:
+        """Delete all budgets."""
+        for budget in self.ask("GET", "/budgets").body["items"]:
+            assert self.ask("DELETE", f"/budgets/{budget['id']}").status == 204
+
+    def names(self, query: str = "") -> list[str]:
+        return [budget["name"] for budget in self.ask("GET", f"/budgets{query}").body["items"]]
+
+    def sql(self, statement: str, *parameters: str) -> list[tuple[object, ...]]:
+        with closing(sqlite3.connect(self.file)) as connection, connection:
+            return connection.execute(statement, parameters).fetchall()

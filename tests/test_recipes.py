@@ -3,11 +3,9 @@
 import os
 import re
 import shutil
-import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from http.client import HTTPConnection
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -16,9 +14,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from conftest import TEMPLATE, Bake, Project
-from recipes import PAGE, WEBSOCKET, Rates, apply, changes, recipes, succeed
+from engine import attempt, docker, needs_engine
+from recipes import PAGE, WEBSOCKET, Rates, Served, apply, call, changes, recipes, succeed
 from serving import migrate, serving, wait_until
-from web import Answer, ask, sign_in
+from web import free_port, sign_in, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="the commands are those of a Unix shell")]
 
@@ -52,35 +51,6 @@ def copied(bake: Bake, environment: Path, tmp_path: Path) -> Callable[..., Proje
         return project
 
     return copied
-
-
-@dataclass(frozen=True)
-class Served:
-    """A project that is served, and its SQLite file."""
-
-    project: Project
-    url: str
-    token: str
-    file: Path
-
-    def ask(self, method: str, path: str, body: object = None) -> Answer:
-        return ask(method, f"{self.url}/v1{path}", body, self.token)
-
-    def create(self, body: dict[str, str], *amounts: str) -> str:
-        """Create a budget with transactions; return its path."""
-        created = self.ask("POST", "/budgets", body)
-        assert created.status == 201, created.body
-        path = f"/budgets/{created.body['id']}"
-        for amount in amounts:
-            assert self.ask("POST", f"{path}/transactions", {"amount": amount, "description": "Bread"}).status == 201
-        return path
-
-    def names(self, query: str = "") -> list[str]:
-        return [budget["name"] for budget in self.ask("GET", f"/budgets{query}").body["items"]]
-
-    def sql(self, statement: str, *parameters: str) -> list[tuple[object, ...]]:
-        with closing(sqlite3.connect(self.file)) as connection, connection:
-            return connection.execute(statement, parameters).fetchall()
 
 
 def a_field_is_written_and_emptied(served: Served) -> None:
@@ -190,12 +160,6 @@ CHECKS = {
 }
 
 
-def call(project: Project, rates: str) -> None:
-    """Let the project call the service of the tests."""
-    main = project.path / "api/main.py"
-    main.write_text(project.text("api/main.py").replace("https://rates.example", rates), encoding="utf-8")
-
-
 def work(project: Project, environment: Path, titles: Iterable[str], servers: tuple[str, ...]) -> None:
     """Run the checks of these recipes under each server."""
     for server in servers:
@@ -208,8 +172,7 @@ def work(project: Project, environment: Path, titles: Iterable[str], servers: tu
             served = Served(project, running.url, token, folder / "app.db")
             for title in titles:
                 CHECKS[title](served)
-                for budget in served.ask("GET", "/budgets").body["items"]:
-                    served.ask("DELETE", f"/budgets/{budget['id']}")
+                served.clear()
             assert "Traceback" not in running.log(), running.log()
 
 
@@ -232,6 +195,27 @@ def test_all_recipes_work_together(
     call(project, rates)
     succeed(project, "make", "lint", "test", "fuzz")
     work(project, environment, CHECKS, ("uvicorn", "gunicorn"))
+
+
+@pytest.mark.docker
+@needs_engine
+def test_all_recipes_run_in_the_image(copied: Callable[..., Project], tmp_path: Path) -> None:
+    project = copied()
+    for recipe in recipes(project).values():
+        apply(project, recipe)
+    docker("build", "--quiet", "--tag", "budget-api-recipes", project.path)
+    port = free_port()
+    container = docker("run", "--detach", "--publish", f"127.0.0.1:{port}:5000", "budget-api-recipes")
+    try:
+        wait_for(f"http://127.0.0.1:{port}/readyz")
+        served = Served(project, f"http://127.0.0.1:{port}", sign_in(f"http://127.0.0.1:{port}"), tmp_path)
+        for title in ("A WebSocket", "A transaction of your own", "Page through millions of rows"):
+            CHECKS[title](served)
+            served.clear()
+        done = attempt("exec", container, "python", "-m", "scripts.remove_unused")
+        assert "removed 0 budgets" in done.stdout + done.stderr
+    finally:
+        docker("rm", "--force", "--volumes", container)
 
 
 def test_a_recipe_has_at_most_25_lines_of_code(bake: Bake) -> None:
