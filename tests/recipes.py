@@ -1,16 +1,32 @@
-"""The recipes of a generated project, and how they are applied: as a reader does."""
+"""The recipes of a generated project, how a reader applies them, and what their tests talk to."""
 
 import ast
 import os
 import re
+import sqlite3
+import time
 from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 from conftest import ROOT, Project
+from web import Answer, ask
 
 PAGE = "docs/recipes.md"
 FILE = re.compile(r'(?m)^# ([\w./]+)(?:, after "(.*)")?\n')
 MIGRATION = ("alembic upgrade head", "alembic revision --autogenerate -m change", "alembic upgrade head")
+
+WEBSOCKET = """
+import sys
+from websockets.sync.client import connect
+url, *messages = sys.argv[1:]
+with connect(url) as websocket:
+    for message in messages:
+        websocket.send(message)
+    print(websocket.recv())
+"""
 
 
 def recipes(project: Project) -> dict[str, str]:
@@ -94,3 +110,60 @@ def succeed(project: Project, *command: str | Path, **env: str) -> str:
     done = project.run(*command, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
+
+
+def call(project: Project, rates: str) -> None:
+    """Let the project call the service of the tests."""
+    main = project.path / "api/main.py"
+    main.write_text(project.text("api/main.py").replace("https://rates.example", rates), encoding="utf-8")
+
+
+class Rates(BaseHTTPRequestHandler):
+    """A service that may be slow to answer about dollars."""
+
+    seconds = 0
+
+    def do_GET(self) -> None:
+        if self.path == "/USD":
+            time.sleep(self.seconds)
+        self.send_response(200)
+        self.end_headers()
+        with suppress(BrokenPipeError):
+            self.wfile.write(b"1.10")
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A project that is served, and its SQLite file."""
+
+    project: Project
+    url: str
+    token: str
+    file: Path
+
+    def ask(self, method: str, path: str, body: object = None) -> Answer:
+        return ask(method, f"{self.url}/v1{path}", body, self.token)
+
+    def create(self, body: dict[str, str], *amounts: str) -> str:
+        """Create a budget with transactions; return its path."""
+        created = self.ask("POST", "/budgets", body)
+        assert created.status == 201, created.body
+        path = f"/budgets/{created.body['id']}"
+        for amount in amounts:
+            assert self.ask("POST", f"{path}/transactions", {"amount": amount, "description": "Bread"}).status == 201
+        return path
+
+    def clear(self) -> None:
+        """Delete all budgets."""
+        for budget in self.ask("GET", "/budgets").body["items"]:
+            assert self.ask("DELETE", f"/budgets/{budget['id']}").status == 204
+
+    def names(self, query: str = "") -> list[str]:
+        return [budget["name"] for budget in self.ask("GET", f"/budgets{query}").body["items"]]
+
+    def sql(self, statement: str, *parameters: str) -> list[tuple[object, ...]]:
+        with closing(sqlite3.connect(self.file)) as connection, connection:
+            return connection.execute(statement, parameters).fetchall()

@@ -9,7 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from conftest import EVERY_COMBINATION, ROOT, TEMPLATE, Answer, Bake, Project, every_combination, named, run, tool
+from conftest import (
+    EVERY_COMBINATION,
+    PAIRWISE,
+    ROOT,
+    TEMPLATE,
+    Answer,
+    Bake,
+    Project,
+    every_combination,
+    named,
+    run,
+    tool,
+)
 
 # What shows that a package is used, where it is not imported under its own name.
 EVIDENCE = {
@@ -117,6 +129,26 @@ def test_every_field_of_every_request_has_an_example(bake: Bake, environment: Pa
     assert fields["BudgetCreate", "name"] == ["Household"]
     assert fields["UserCreate", "email"] == ["ada@example.com"]
     assert [field for field, examples in fields.items() if not examples] == []
+
+
+DEFAULTS = """
+import json
+from api.dependencies.settings import Settings
+fields = Settings.model_fields.items()
+print(json.dumps({name.upper(): None if field.default_factory else field.default for name, field in fields}, default=str))
+"""
+
+
+@pytest.mark.parametrize("answers", PAIRWISE, ids=named)
+def test_the_example_of_env_and_the_readme_list_every_setting_with_its_default(
+    bake: Bake, environment: Path, answers: dict[str, Answer]
+) -> None:
+    project = bake(**answers)
+    defaults = json.loads(project.run(environment / "python", "-c", DEFAULTS).stdout)
+    shown = {name: "" if value in (None, []) else str(value).removesuffix(".0") for name, value in defaults.items()}
+    example = dict(re.findall(r"(?m)^(?:# )?([A-Z_]+)=(.*)$", project.text(".env.example")))
+    assert {name: value for name, value in example.items() if name != "POSTGRES_PASSWORD"} == shown
+    assert dict(re.findall(r"(?m)^\| `((?!OTEL_)[A-Z_]+)` \| (?:`([^`]*)`)?", project.text("README.md"))) == shown
 
 
 @pytest.mark.slow

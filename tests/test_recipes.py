@@ -3,23 +3,21 @@
 import os
 import re
 import shutil
-import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
 from conftest import TEMPLATE, Bake, Project
-from recipes import PAGE, apply, changes, recipes, succeed
+from engine import attempt, docker, needs_engine
+from recipes import PAGE, WEBSOCKET, Rates, Served, apply, call, changes, recipes, succeed
 from serving import migrate, serving, wait_until
-from web import Answer, ask, sign_in
+from web import free_port, sign_in, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="the commands are those of a Unix shell")]
 
@@ -31,30 +29,6 @@ WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE
 INSERT INTO transactions (id, budget_id, amount, description, occurred_at)
 SELECT printf('%032x', n), ?, n, 'Bread', '2026-01-01 00:00:00' FROM numbers
 """
-
-WEBSOCKET = """
-import sys
-from websockets.sync.client import connect
-url, *messages = sys.argv[1:]
-with connect(url) as websocket:
-    for message in messages:
-        websocket.send(message)
-    print(websocket.recv())
-"""
-
-
-class Rates(BaseHTTPRequestHandler):
-    """A service that knows one currency, and takes ten seconds to look for another one."""
-
-    def do_GET(self) -> None:
-        if self.path != "/EUR":
-            time.sleep(10)
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"1.10")
-
-    def log_message(self, *_: object) -> None:
-        """Log nothing."""
 
 
 @pytest.fixture
@@ -77,35 +51,6 @@ def copied(bake: Bake, environment: Path, tmp_path: Path) -> Callable[..., Proje
         return project
 
     return copied
-
-
-@dataclass(frozen=True)
-class Served:
-    """A project that is served, and its SQLite file."""
-
-    project: Project
-    url: str
-    token: str
-    file: Path
-
-    def ask(self, method: str, path: str, body: object = None) -> Answer:
-        return ask(method, f"{self.url}/v1{path}", body, self.token)
-
-    def create(self, body: dict[str, str], *amounts: str) -> str:
-        """Create a budget with transactions; return its path."""
-        created = self.ask("POST", "/budgets", body)
-        assert created.status == 201, created.body
-        path = f"/budgets/{created.body['id']}"
-        for amount in amounts:
-            assert self.ask("POST", f"{path}/transactions", {"amount": amount, "description": "Bread"}).status == 201
-        return path
-
-    def names(self, query: str = "") -> list[str]:
-        return [budget["name"] for budget in self.ask("GET", f"/budgets{query}").body["items"]]
-
-    def sql(self, statement: str, *parameters: str) -> list[tuple[object, ...]]:
-        with closing(sqlite3.connect(self.file)) as connection, connection:
-            return connection.execute(statement, parameters).fetchall()
 
 
 def a_field_is_written_and_emptied(served: Served) -> None:
@@ -176,7 +121,9 @@ def a_websocket_is_answered_or_closed(served: Served) -> None:
 
 def another_service_that_is_slow_is_a_503(served: Served) -> None:
     assert served.ask("GET", "/budgets/rates/EUR").body == "1.10"
-    late = served.ask("GET", "/budgets/rates/USD")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rates, "seconds", 5)
+        late = served.ask("GET", "/budgets/rates/USD")
     assert (late.status, late.body["type"]) == (503, "urn:problem:rates-unavailable")
     assert served.ask("GET", "/budgets/rates/eur").status == 422
 
@@ -213,10 +160,8 @@ CHECKS = {
 }
 
 
-def work(project: Project, environment: Path, rates: str, titles: Iterable[str], servers: tuple[str, ...]) -> None:
+def work(project: Project, environment: Path, titles: Iterable[str], servers: tuple[str, ...]) -> None:
     """Run the checks of these recipes under each server."""
-    main = project.path / "api/main.py"
-    main.write_text(project.text("api/main.py").replace("https://rates.example", rates), encoding="utf-8")
     for server in servers:
         folder = project.path.with_name(server)
         folder.mkdir()
@@ -227,8 +172,7 @@ def work(project: Project, environment: Path, rates: str, titles: Iterable[str],
             served = Served(project, running.url, token, folder / "app.db")
             for title in titles:
                 CHECKS[title](served)
-                for budget in served.ask("GET", "/budgets").body["items"]:
-                    served.ask("DELETE", f"/budgets/{budget['id']}")
+                served.clear()
             assert "Traceback" not in running.log(), running.log()
 
 
@@ -236,7 +180,8 @@ def work(project: Project, environment: Path, rates: str, titles: Iterable[str],
 def test_a_recipe_works_as_it_stands(copied: Callable[..., Project], environment: Path, rates: str, title: str) -> None:
     project = copied()
     apply(project, recipes(project)[title])
-    work(project, environment, rates, [title], ("uvicorn",))
+    call(project, rates)
+    work(project, environment, [title], ("uvicorn",))
     succeed(project, "make", "lint", "test")
 
 
@@ -247,8 +192,30 @@ def test_all_recipes_work_together(
     project = copied(auth=auth)
     for recipe in recipes(project).values():
         apply(project, recipe)
+    call(project, rates)
     succeed(project, "make", "lint", "test", "fuzz")
-    work(project, environment, rates, CHECKS, ("uvicorn", "gunicorn"))
+    work(project, environment, CHECKS, ("uvicorn", "gunicorn"))
+
+
+@pytest.mark.docker
+@needs_engine
+def test_all_recipes_run_in_the_image(copied: Callable[..., Project], tmp_path: Path) -> None:
+    project = copied()
+    for recipe in recipes(project).values():
+        apply(project, recipe)
+    docker("build", "--quiet", "--tag", "budget-api-recipes", project.path)
+    port = free_port()
+    container = docker("run", "--detach", "--publish", f"127.0.0.1:{port}:5000", "budget-api-recipes")
+    try:
+        wait_for(f"http://127.0.0.1:{port}/readyz")
+        served = Served(project, f"http://127.0.0.1:{port}", sign_in(f"http://127.0.0.1:{port}"), tmp_path)
+        for title in ("A WebSocket", "A transaction of your own", "Page through millions of rows"):
+            CHECKS[title](served)
+            served.clear()
+        done = attempt("exec", container, "python", "-m", "scripts.remove_unused")
+        assert "removed 0 budgets" in done.stdout + done.stderr
+    finally:
+        docker("rm", "--force", "--volumes", container)
 
 
 def test_a_recipe_has_at_most_25_lines_of_code(bake: Bake) -> None:

@@ -25,8 +25,15 @@ SECONDS = 120
 GIT_VARIABLES = {"GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"}  # hooks of git set them, for another repository
 
 PROJECT_OWNED = (
-    *(".cruft.json", ".env", ".env.example", ".github/dependabot.yml", ".gitignore", "README.md", "compose.yaml"),
-    *("pyproject.toml", "requirements*.txt", "api/main.py", "api/dependencies/settings.py", "*/__init__.py"),
+    *(".cruft.json", ".env", ".env.example", ".github/dependabot.yml", ".gitignore", "AGENTS.md", "README.md"),
+    *(
+        "compose.yaml",
+        "pyproject.toml",
+        "requirements*.txt",
+        "api/main.py",
+        "api/dependencies/settings.py",
+        "*/__init__.py",
+    ),
     *("*/budgets.py", "*/transactions.py", "*/users.py", "deploy/overlays/*", "migrations/versions/*", "tests/*"),
 )
 """The rendered files that a project is expected to change; all others are owned by the template."""

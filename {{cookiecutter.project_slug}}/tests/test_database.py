@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from fastapi import APIRouter, WebSocket
+from fastapi import APIRouter, BackgroundTasks, WebSocket
 from fastapi.testclient import TestClient
 from sqlalchemy import (
     BigInteger,
@@ -119,6 +119,11 @@ async def read_datetime(session: SessionDep, value: str) -> datetime | None:
     return await session.scalar(select(literal(datetime.fromisoformat(value), UtcDateTime)))
 
 
+@router.post("/later")
+async def write_after_the_response(session: SessionDep, tasks: BackgroundTasks) -> None:
+    tasks.add_task(session.execute, insert(NOTES).values(id=1))
+
+
 async def change_schema(database: Database, change: Callable[[Connection], None]) -> None:
     async with database.engine.begin() as connection:
         await connection.run_sync(change)
@@ -162,6 +167,14 @@ def test_a_commit_that_fails_is_an_error_and_leaves_no_transaction(notes: TestCl
 def test_a_request_that_fails_is_rolled_back(notes: TestClient) -> None:
     assert notes.get("/notes").json() == 0  # the connection that is used again had no transaction
     assert notes.post("/notes/1?fail=true").status_code == 500
+    assert notes.get("/notes").json() == 0
+
+
+def test_the_use_of_a_session_after_its_request_is_logged_as_an_error(
+    notes: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert notes.post("/later").status_code == 200
+    assert "This Session has been permanently closed" in caplog.text
     assert notes.get("/notes").json() == 0
 
 

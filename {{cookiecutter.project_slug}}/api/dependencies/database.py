@@ -184,7 +184,12 @@ class Database:
             message = f"No connection to the database became free within {self._timeout:g} s."
             raise DatabaseUnavailableError(message) from error
         options = self._readonly if readonly else None
-        session = AsyncSession(self.engine, expire_on_commit=False, execution_options=options)
+        session = AsyncSession(
+            self.engine,
+            expire_on_commit=False,
+            execution_options=options,
+            close_resets_only=False,  # work after the response would be lost in a session that is used again
+        )
         committing = False
         try:
             yield session
