@@ -73,6 +73,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_url="/openapi.json" if settings.shows_docs else None,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect repeats a password, over plain HTTP behind a proxy
         generate_unique_id_function=lambda route: route.name,
         telemetry=telemetry.config,  # option: telemetry
     )

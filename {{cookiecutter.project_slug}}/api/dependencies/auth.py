@@ -4,7 +4,7 @@ from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Form, Request, Response
+from fastapi import Depends, Form, Request
 from fastapi.security import OAuth2PasswordBearer
 
 from api.dependencies.database import DatabaseDep
@@ -46,11 +46,6 @@ async def get_address(request: Request) -> str:
     if isinstance(address, IPv4Address):
         return str(address)
     return str(address.ipv4_mapped or ip_network((address, 64), strict=False))
-
-
-async def forbid_caching(response: Response) -> None:
-    """Keep tokens out of every cache: RFC 6749, section 5.1."""
-    response.headers["Cache-Control"] = "no-store"
 
 
 AddressDep = Annotated[str, Depends(get_address)]

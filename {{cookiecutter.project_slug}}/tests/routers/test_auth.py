@@ -146,6 +146,7 @@ def test_guessing_a_password_has_to_wait(client: TestClient, *, known: bool) -> 
     guess = GUESS if known else {**GUESS, "username": "unknown@example.com"}
     responses = [client.post("/v1/auth/token", data=guess) for _ in range(5)]
     assert [response.status_code for response in responses] == [401, 401, 401, 429, 429]
+    assert {response.headers["Cache-Control"] for response in responses} == {"no-store"}
     assert 0 < int(responses[-1].headers["Retry-After"]) <= 15 * 60
     right = {**FORM, "username": guess["username"]}
     assert client.post("/v1/auth/token", data=right).status_code == 429

@@ -88,6 +88,7 @@ def failing(serve: Callable[..., TestClient]) -> TestClient:
     [
         ("GET", "/nowhere", 404),
         ("DELETE", "/livez", 405),
+        ("GET", "/livez/", 404),
         ("POST", "/logins", 422),
         ("GET", "/errors/unknown", 500),
     ],
