@@ -73,11 +73,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_url="/openapi.json" if settings.shows_docs else None,
         docs_url=None,
         redoc_url=None,
+        form_limits={"max_fields": 100, "max_files": 100, "max_part_size": 16 * 1024},
         redirect_slashes=False,  # a redirect repeats a password, over plain HTTP behind a proxy
         generate_unique_id_function=lambda route: route.name,
         telemetry=telemetry.config,  # option: telemetry
     )
-    app.add_middleware(BodyLimitMiddleware)
+    app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes)
     if settings.allowed_hosts:
         app.add_middleware(AllowedHostsMiddleware, hosts=settings.allowed_hosts)
     problems.register_exception_handlers(app)

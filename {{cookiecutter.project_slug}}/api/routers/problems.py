@@ -34,6 +34,9 @@ SCHEMAS = "#/components/schemas/{model}"
 BODY_STATUSES = (400, 408, 413)
 """The statuses of requests whose body can't be read, is too slow or too large."""
 
+MAX_FIELD_ERRORS = 100
+"""How many a response reports."""
+
 STATUS_BY_KIND: dict[type[ServiceError], int] = {
     NotFoundError: 404,
     ConflictError: 409,
@@ -100,7 +103,7 @@ async def on_service_error(request: Request, error: ServiceError) -> Response:
 
 async def on_invalid_request(request: Request, error: RequestValidationError) -> Response:
     """Respond with what is not valid, but without the values of the request, which may be secret."""
-    errors = [FieldError.model_validate(each) for each in error.errors()]
+    errors = [FieldError.model_validate(each) for each in error.errors()[:MAX_FIELD_ERRORS]]
     return _respond(request, 422, "The request is not valid.", errors=errors)
 
 
