@@ -100,7 +100,7 @@ def test_its_data_outlives_the_container(start: Start) -> None:
             container = start("--publish", f"127.0.0.1:{port}:5000", "--volume", f"{volume}:/data")
             wait_for(f"http://127.0.0.1:{port}/readyz")
             answer = ask(
-                "POST", f"http://127.0.0.1:{port}/v1/users", {"email": "ada@example.com", "password": "x" * 12}
+                "POST", f"http://127.0.0.1:{port}/v1/users", {"email": "ada@example.com", "password": "seven green owls knit"}
             )
             assert answer.status == expected
             docker("rm", "--force", container)

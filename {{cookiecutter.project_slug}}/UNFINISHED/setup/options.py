@@ -12,7 +12,7 @@ YES = ("yes", "y", "true", "t", "on", "1")
 # The files of each option, as patterns. With `|` between options, each of them needs the files.
 OPTION_FILES: dict[str, tuple[str, ...]] = {
     "auth": (
-        *("api/*/auth.py", "api/*/users.py", "api/services/security.py"),
+        *("api/*/auth.py", "api/*/users.py", "api/services/security.py", "api/services/sessions.py"),
         *("tests/*/test_auth.py", "tests/*/test_users.py", "tests/services/test_security.py"),
     ),
     "auth|example": ("migrations/versions/0001_initial.py",),

@@ -5,13 +5,14 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Form, Request
+from fastapi.requests import HTTPConnection
 from fastapi.security import OAuth2PasswordBearer
 
 from api.dependencies.database import DatabaseDep
 from api.schemas.auth import LoginForm
 from api.services.auth import AuthService
 from api.services.errors import UnauthenticatedError
-from api.services.security import TokenType
+from api.services.security import TokenClaims, TokenType
 
 bearer = OAuth2PasswordBearer(tokenUrl="/v1/auth/token", auto_error=False)
 
@@ -27,14 +28,19 @@ async def get_current_user_id(request: Request, token: Annotated[str | None, Dep
     if token is None:
         message = "Send the access token of a login: Authorization: Bearer TOKEN."
         raise TokenMissingError(message)
-    user_id: UUID
-    user_id, _ = request.state.signer.verify(TokenType.ACCESS, token)
-    return user_id
+    return await authenticate(request, token)
+
+
+async def authenticate(connection: HTTPConnection, token: str) -> UUID:
+    """Return the id of the user of an access token whose session has not ended, or raise `InvalidTokenError`."""
+    claims: TokenClaims = connection.state.signer.verify(TokenType.ACCESS, token)
+    await connection.state.sessions.check(claims.session_id)
+    return claims.user_id
 
 
 async def get_auth_service(database: DatabaseDep, request: Request) -> AuthService:
     """Create the service."""
-    return AuthService(database.session, request.state.signer)
+    return AuthService(database.session, request.state.signer, request.state.sessions)
 
 
 async def get_address(request: Request) -> str:

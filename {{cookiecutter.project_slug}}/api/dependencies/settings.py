@@ -104,6 +104,7 @@ class Settings(BaseSettings):
         default_factory=lambda: SecretStr(token_urlsafe(MIN_SECRET_LENGTH)), min_length=MIN_SECRET_LENGTH
     )
     # end: auth
+    registration: Literal["open", "closed"] = "open"  # option: auth
     allowed_hosts: Annotated[list[Host], NoDecode, BeforeValidator(parse_list)] = []
     cors_origins: Annotated[list[Origin], NoDecode, BeforeValidator(parse_list)] = []
     docs: bool | None = None

@@ -18,6 +18,7 @@ from api.dependencies.middleware.request_id import current_request_id
 from api.schemas.problems import FieldError, Problem
 from api.services.errors import (
     ConflictError,
+    ForbiddenError,  # option: auth
     InvalidError,  # option: auth
     NotFoundError,
     ServiceError,
@@ -43,6 +44,7 @@ STATUS_BY_KIND: dict[type[ServiceError], int] = {
     # option: auth
     InvalidError: 422,
     UnauthenticatedError: 401,
+    ForbiddenError: 403,
     TooManyAttemptsError: 429,
     # end: auth
     UnavailableError: 503,
