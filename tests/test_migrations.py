@@ -4,14 +4,14 @@ import os
 import re
 import shutil
 import sqlite3
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from conftest import Bake, Project
 from postgresql import PostgreSQL
-from serving import Clients, at_once, migrate, serving
+from serving import Clients, migrate, serving, wait_until
 from web import sign_in
 
 pytestmark = [
@@ -211,7 +211,12 @@ def test_beside_a_long_reader_an_upgrade_gives_up_and_no_request_fails(
 
 def test_upgrades_at_once_queue(bake: Bake, environment: Path, postgresql_server: PostgreSQL) -> None:
     url = postgresql_server.create_database()
-    at_once([partial(migrate, bake(), environment, url)] * 6)
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with ThreadPoolExecutor(6) as pool:
+        with postgresql_server.holding("SELECT pg_advisory_xact_lock(hashtext('alembic'))", url):
+            upgrades = [pool.submit(migrate, bake(), environment, url) for _ in range(6)]
+            wait_until(lambda: postgresql_server.query(waiting) == "6", "all six wait")
+        assert [upgrade.result() for upgrade in upgrades] == [url] * 6
     assert postgresql_server.query("SELECT version_num FROM alembic_version", url) == "0001"
 
 
