@@ -475,31 +475,66 @@ class TestTeams:
         assert record(project)["template"] == ADDRESS
         assert upstream.cruft(project, "diff", "--exit-code").stdout == ""
 
-    def test_an_update_is_proposed_to_many_projects(
+    def test_an_update_is_proposed_to_the_repositories_of_the_report_and_to_no_other_templates_projects(
         self, upstream: Upstream, surroundings: dict[str, str], tmp_path: Path
     ) -> None:
         shutil.copytree(ROOT / "docs", tmp_path / "docs")
         behind = upstream.make("cookiecutter", tmp_path / "behind", EARLIER)
-        git(tmp_path, "clone", "--quiet", "--bare", str(behind.path), "behind.git")
+        self.put(behind, tmp_path, "behind")
         edit(behind.path, {"compose.yaml": {"retries: 30": "retries: 90"}})
         commit(behind.path, "Wait longer")
-        git(tmp_path, "clone", "--quiet", "--bare", str(behind.path), "busy.git")
+        self.put(behind, tmp_path, "busy")
         current = upstream.make("cookiecutter", tmp_path / "current")
-        git(tmp_path, "clone", "--quiet", "--bare", str(current.path), "current.git")
-        addresses = [str(tmp_path / name) for name in ("behind.git", "busy.git", "current.git", "nowhere.git")]
-        (tmp_path / "projects.txt").write_text("\n".join(addresses), encoding="utf-8")
+        self.put(current, tmp_path, "current")
+        foreign = "https://git.example.com/team/other.git"
+        for name, (old, new) in {
+            "foreign": (f'"template": "{ADDRESS}"', f'"template": "{ADDRESS}", "template": "{foreign}"'),
+            "hostile": ('"description": "', r'"description": "\u007b\u007b 7 * 6 }}'),
+            "inside": ('"directory": null', '"directory": "/proc/self/cwd"'),
+            "outside": ('"project_slug": "', '"project_slug": "../'),
+            "pinned": ('  "commit": "', '  "commit": "--x'),
+            "torn": ('"context"', '"content"'),
+        }.items():
+            git(current.path, "checkout", "--quiet", "-B", "main", "HEAD")
+            edit(current.path, {RECORD: {old: new}})
+            commit(current.path, name)
+            self.put(current, tmp_path, name)
+            git(current.path, "reset", "--quiet", "--hard", "HEAD~")
+        git(current.path, "rm", "--quiet", RECORD)
+        commit(current.path, "Forget the template")
+        self.put(current, tmp_path, "plain")
+        self.put(current, tmp_path, "vanished")
+        shutil.rmtree(tmp_path / "vanished.git")
 
         (command,) = (block for block in bash_blocks(ROOT / self.PAGE) if "rollout.sh" in block)
+        command = command.replace("https://github.com/OWNER/cookiecutter-backend.git", ADDRESS)
         branch = f"template-{upstream.commits[NOW][:7]}"
         for proposed in (branch, f"{branch} was there"):
             done = run(("bash", "-ec", command), cwd=tmp_path, env=surroundings)
             assert done.returncode == 1
-            told = ["by hand", "up to date", "by hand"]
+            strange = ".cruft.json holds what no project of the template records"
             assert done.stdout.splitlines() == [
-                f"{first}: {address}" for first, address in zip([proposed, *told], addresses, strict=True)
+                f"{proposed}: repos/behind",
+                "by hand: repos/busy: it has conflicts in compose.yaml",
+                "up to date: repos/current",
+                f"by hand: repos/foreign: its template is '{foreign}'",
+                *(f"by hand: repos/{name}: {strange}" for name in ("hostile", "inside", "outside", "pinned")),
+                "by hand: repos/plain: it has no .cruft.json",
+                "by hand: repos/torn: .cruft.json can't be read",
+                "by hand: repos/vanished: it can't be cloned",
             ]
 
         changed = git(tmp_path / "behind.git", "diff", "--name-only", f"main..{branch}").split()
         assert set(SINCE_EARLIER) < set(changed)
-        for name in ("busy.git", "current.git"):
+        for name in ("busy.git", "current.git", "foreign.git"):
             assert git(tmp_path / name, "branch", "--format=%(refname:short)") == "main"
+
+    def put(self, project: Project, folder: Path, name: str) -> None:
+        """Publish a project, and clone it for the report."""
+        git(folder, "clone", "--quiet", "--bare", str(project.path), f"{name}.git")
+        git(folder, "clone", "--quiet", str(folder / f"{name}.git"), f"repos/{name}")
+
+    def test_a_roll_out_needs_the_address_of_the_template(self, tmp_path: Path) -> None:
+        done = run((ROOT / "docs/rollout.sh", "."), cwd=tmp_path, env={"BACKEND_TEMPLATE": ""})
+        assert done.returncode != 0
+        assert "BACKEND_TEMPLATE: must be the address of the template" in done.stderr
