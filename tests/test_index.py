@@ -105,7 +105,7 @@ def test_an_image_is_built_from_a_private_index_and_keeps_no_way_to_it(
     project = Project(tmp_path / "private-index")
     # The index listens on this machine alone.
     here = {
-        "Makefile": ("docker build \\\n", "docker build --network host --no-cache \\\n"),
+        "Makefile": ("docker build ", "docker build --network host --no-cache "),
         "compose.yaml": ("      context: .\n", "      context: .\n      network: host\n      no_cache: true\n"),
     }
     for name, (old, new) in here.items():

@@ -322,7 +322,7 @@ def test_each_overlay_has_its_namespace_and_a_tag_that_stays(bake: Bake, databas
         manifests = render(project, f"overlays/{name}")
         assert {each["metadata"]["namespace"] for each in manifests} == {f"budget-api-{name}"}
         images = {each["image"] for pod in pod_templates(manifests) for each in pod["spec"]["containers"]}
-        assert images == {"registry.example.com/budget-api:0.1.0"}
+        assert images == {f"registry.example.com/budget-api@sha256:{'0' * 64}"}
 
 
 @without_kubectl
