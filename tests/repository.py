@@ -1,4 +1,4 @@
-"""Repositories of git, as somebody makes them who is called Ada, and the client of GitHub in their workflows."""
+"""Git repositories of a user called Ada, and a stand-in for the client of GitHub in their workflows."""
 
 import os
 from collections.abc import Mapping

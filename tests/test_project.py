@@ -107,7 +107,7 @@ def test_a_request_takes_its_seven_steps_on_postgresql(copy: Project, postgresql
 
 
 def walk_through_the_example(server: str) -> None:
-    """Show each promise of the worked example once."""
+    """Use each feature of the worked example once."""
     budgets = f"{server}/v1/budgets"
 
     about = wait_for(f"{server}/")
