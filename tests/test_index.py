@@ -166,5 +166,5 @@ def block_with(words: str) -> str:
 
 
 def test_every_command_of_the_page_for_teams_is_run_by_a_test() -> None:
-    run_by_tests = ("cookiecutter team:", "pip download", "UV_OFFLINE", "rollout.sh", "repo-review")
+    run_by_tests = ("cookiecutter team:", "pip download", "UV_OFFLINE", "finish.py", "rollout.sh", "repo-review")
     assert [block_with(words) for words in run_by_tests] == bash_blocks(ROOT / "docs/teams.md")
