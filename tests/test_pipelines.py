@@ -164,6 +164,16 @@ def test_a_workflow_may_only_read_the_code_and_ends_in_time(bake: Bake) -> None:
     assert [name for name, job in jobs.items() if "uses" not in job and job["timeout-minutes"] > 20] == []
 
 
+@both_pipelines
+def test_a_push_cancels_the_checks_of_an_earlier_one_in_a_request_alone(bake: Bake, ci: str) -> None:
+    if ci == "github":
+        concurrency = read(bake(ci=ci), WORKFLOW)["concurrency"]
+        assert concurrency["cancel-in-progress"] == "${{ github.event_name == 'pull_request' }}"
+    else:
+        rules = read(bake(ci=ci), GITLAB)["workflow"]["rules"]
+        assert [rule.get("auto_cancel") for rule in rules] == [None, {"on_new_commit": "none"}, None]
+
+
 def test_dependabot_proposes_all_but_packages(bake: Bake) -> None:
     updates = read(bake(ci="github"), ".github/dependabot.yml")["updates"]
     assert [each["package-ecosystem"] for each in updates] == ["docker", "docker-compose", "github-actions"]
