@@ -379,6 +379,12 @@ def test_the_tag_of_a_version_releases_an_image_and_tells_its_digest(
     assert "--builder release --sbom=true --provenance=mode=max --push" in built
 
 
+def test_a_release_needs_a_name(bake: Bake) -> None:
+    done = bake().run("make", "release")
+    assert done.returncode != 0
+    assert done.stdout.startswith("Name the image: make release image=")
+
+
 def docker_without_attestations(folder: Path) -> dict[str, str]:
     """Put a `docker` on the PATH that builds with the engine, whose builder makes no SBOM and no provenance."""
     (folder / "tools").mkdir()

@@ -362,6 +362,11 @@ class TestMake:
         assert "-      retries: 30\n+      retries: 60\n" in done.stdout
         assert f'+  "commit": "{upstream.commits[NOW]}",\n' in done.stdout
         assert "Good work" not in done.stdout
+        (command,) = re.findall(
+            r"^make update args=.*", (TEMPLATE / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+        )
+        done = project.run("bash", "-ec", f"{command} dry_run=yes", env=upstream.env)
+        assert "+FROM python:3.14-slim AS base\n" in done.stdout, done.stderr
         assert unchanged(project)
 
     @pytest.mark.parametrize("kept", [True, False], ids=["in history", "in no history"])
