@@ -145,6 +145,21 @@ def test_the_composition_hands_on_every_setting(bake: Bake, answers: dict[str, A
     assert settings - where_the_volume_is <= set(handed_on)
 
 
+@pytest.mark.parametrize("answers", PAIRWISE, ids=named)
+def test_every_service_of_the_composition_restarts_and_has_limits_and_no_rights(
+    bake: Bake, answers: dict[str, Answer]
+) -> None:
+    services = yaml.safe_load(bake(**answers).text("compose.yaml"))["services"]
+    for name, service in services.items():
+        assert service["restart"] == ("no" if name == "migrate" else "unless-stopped")
+        assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}
+        assert service.keys() >= {"cpus", "mem_limit", "pids_limit"}
+    [published] = [port for service in services.values() for port in service.get("ports", ())]
+    assert published == "${PUBLISH:-127.0.0.1:8000}:5000"
+
+
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
 def test_the_image_has_the_python_that_was_asked_for(bake: Bake, version: str) -> None:
     dockerfile = bake(python_version=version).text("Dockerfile")

@@ -511,6 +511,6 @@ def test_what_is_written_to_a_file_is_there_in_the_next_pod(bake: Bake, play: Pl
         server = f"http://127.0.0.1:{port}"
         play(playable(manifests, *kinds, port=port))
         assert wait_for(f"{server}{readiness}").status == 200
-        user = {"email": "ada@example.com", "password": "x" * 12}
+        user = {"email": "ada@example.com", "password": "seven green owls knit"}
         assert ask("POST", f"{server}/v1/users", user).status == expected
         assert_confined(running_container())

@@ -77,7 +77,7 @@ OWN_LINES = {
     "api/dependencies/settings.py": {
         "    docs: bool | None = None\n": '    docs: bool | None = None\n    motto: str = "Onwards"\n'
     },
-    "compose.yaml": {'"8000:5000"': '"8080:5000"'},
+    "compose.yaml": {"127.0.0.1:8000": "127.0.0.1:8080"},
     "README.md": {"# Budget API\n": "# Our colours\n\nAsk Ada before you change anything.\n"},
 }
 

@@ -11,7 +11,9 @@ import asyncio
 import gc
 import math
 import os
+import resource
 import signal
+from contextlib import suppress
 
 from gunicorn.arbiter import Arbiter
 from gunicorn.asgi.parser import CallbackRequest
@@ -50,6 +52,10 @@ asgi_lifespan = "on"
 preload_app = True  # workers share its memory
 keepalive = 75  # seconds, longer than proxies keep idle connections, so that the proxy closes them
 control_socket_disable = True
+
+open_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+with suppress(ValueError):  # macOS names a limit that it does not allow
+    resource.setrlimit(resource.RLIMIT_NOFILE, (open_files, open_files))  # each connection is an open file
 
 in_flight: set[asyncio.Task[object]] = set()
 """The requests of a worker that are not completed, background tasks included."""

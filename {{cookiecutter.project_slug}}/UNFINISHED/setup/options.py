@@ -14,7 +14,7 @@ Answers = Mapping[str, object]
 # The files of each option, as patterns. With `|` between options, each of them needs the files.
 OPTION_FILES: dict[str, tuple[str, ...]] = {
     "auth": (
-        *("api/*/auth.py", "api/*/users.py", "api/services/security.py"),
+        *("api/*/auth.py", "api/*/users.py", "api/services/security.py", "api/services/sessions.py"),
         *("tests/*/test_auth.py", "tests/*/test_users.py", "tests/services/test_security.py"),
     ),
     "auth|example": ("migrations/versions/0001_initial.py",),

@@ -85,7 +85,7 @@ def _configure_sqlite(engine: AsyncEngine, timeout: float | None) -> None:
         cursor = connection.cursor()
         with suppress(OperationalError):  # another process is changing the mode, for which SQLite does not wait
             cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.execute("PRAGMA synchronous = FULL")  # what is committed outlives a power cut
         cursor.execute(f"PRAGMA foreign_keys = {'ON' if timeout else 'OFF'}")
         cursor.close()
         connection.isolation_level = None  # the driver begins no transaction by itself

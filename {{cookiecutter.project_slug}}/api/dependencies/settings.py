@@ -23,6 +23,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from api.dependencies.middleware.body_limit import MAX_BUFFERED_BYTES
+
 DRIVERS = {
     # option: database=postgresql
     "postgres": "postgresql+asyncpg",
@@ -96,11 +98,13 @@ class Settings(BaseSettings):
     database_pool_size: int = Field(default=20, ge=1)
     database_max_overflow: int = Field(default=0, ge=0)
     database_timeout: float = Field(default=5.0, gt=0)
+    max_body_bytes: int = Field(default=128 * 1024, ge=1, le=MAX_BUFFERED_BYTES)
     # option: auth
     secret_key: SecretStr = Field(
         default_factory=lambda: SecretStr(token_urlsafe(MIN_SECRET_LENGTH)), min_length=MIN_SECRET_LENGTH
     )
     # end: auth
+    registration: Literal["open", "closed"] = "open"  # option: auth
     allowed_hosts: Annotated[list[Host], NoDecode, BeforeValidator(parse_list)] = []
     cors_origins: Annotated[list[Origin], NoDecode, BeforeValidator(parse_list)] = []
     docs: bool | None = None
