@@ -78,7 +78,9 @@ def test_the_environment_takes_precedence_over_the_file(environment: pytest.Monk
         ("postgres://user@db/app", "postgresql+asyncpg://user@db/app"),
         ("postgresql://user:p%40ss@db:5433/app", "postgresql+asyncpg://user:p%40ss@db:5433/app"),
         ("postgresql+psycopg2://user@db/app", "postgresql+asyncpg://user@db/app"),
-        ("postgresql://user@db/app?sslmode=require", "postgresql+asyncpg://user@db/app?ssl=require"),
+        ("postgresql://user@db/app?ssl=require", "postgresql+asyncpg://user@db/app?sslmode=require"),
+        ("postgresql://user:p,w@a,b:5433/app", "postgresql+asyncpg://user:p,w@/app?host=a:5432&host=b:5433"),
+        ("postgresql://user@/app?host=/cloudsql/a:b:c", "postgresql+asyncpg://user@/app?host=/cloudsql/a:b:c"),
         # end: database=postgresql
     ],
 )
@@ -87,6 +89,38 @@ def test_a_plain_database_url_gets_its_driver(environment: pytest.MonkeyPatch, p
     assert load_settings().database_url == make_url(url)
 
 
+# option: database=postgresql
+@pytest.mark.parametrize(
+    ("parameters", "rule"),
+    [
+        ("sslmode=hunter2", "sslmode must be one of disable, allow, prefer, require, verify-ca, verify-full"),
+        ("ssl=true", "sslmode must be one of"),
+        ("sslmode=verify-full&sslrootcert=hunter2.pem", "sslrootcert must be the path of a readable PEM file"),
+        ("sslmode=require&sslcert=hunter2.pem", "sslcert or sslkey must be the path of a readable PEM file"),
+        ("sslmode=require&sslkey=hunter2.pem", "sslcert or sslkey must be the path of a readable PEM file"),
+        ("sslrootcert=hunter2.pem", "sslrootcert needs sslmode=require"),
+        ("sslnegotiation=direct", "sslnegotiation needs sslmode=require"),
+        ("connect_timeout=hunter2", "connect_timeout must be a number of seconds"),
+        ("gssencmode=require", "gssencmode must be one of disable, prefer"),
+        ("target_session_attrs=hunter2", "target_session_attrs must be one of"),
+        ("schema=hunter2", "options=-csearch_path%3DNAME"),
+        ("host=a,b", "postgresql://USER:PASSWORD@HOST:PORT,HOST:PORT/DATABASE"),
+        ("connection_limit=5", "the parameter connection_limit is not supported"),
+        ("password=hunter2", "the parameter password is not supported"),
+    ],
+)
+def test_a_parameter_that_has_no_meaning_is_reported_by_name(
+    environment: pytest.MonkeyPatch, parameters: str, rule: str
+) -> None:
+    environment.setenv("DATABASE_URL", f"postgresql://user:hunter2@db/app?{parameters}")
+    with pytest.raises(SystemExit) as stop:
+        load_settings()
+    assert "DATABASE_URL" in str(stop.value)
+    assert rule in str(stop.value)
+    assert "hunter2" not in str(stop.value)
+
+
+# end: database=postgresql
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -20,17 +20,10 @@ from pydantic import (
     model_validator,  # option: auth|database=postgresql
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL
 
-DRIVERS = {
-    # option: database=postgresql
-    "postgres": "postgresql+asyncpg",
-    "postgresql": "postgresql+asyncpg",
-    # end: database=postgresql
-    "sqlite": "sqlite+aiosqlite",
-}
-"""The asynchronous driver for each scheme of a database URL."""
+from api.dependencies.database_url import parse_database_url
+
 # option: auth
 
 MIN_SECRET_LENGTH = 32
@@ -44,27 +37,6 @@ REQUIRED_IN_PRODUCTION = {
 }
 """Settings whose defaults are for development only."""
 # end: auth|database=postgresql
-
-
-def parse_database_url(value: str | URL) -> URL:
-    """Return a database URL with its driver, or raise a `ValueError` if it names no supported database or no file."""
-    try:
-        url = make_url(value)
-    except (ArgumentError, ValueError):  # a ValueError for a port that is not a number; its message has the port
-        message = "not a database URL"
-        raise ValueError(message) from None
-    scheme = url.get_backend_name()
-    if scheme not in DRIVERS:
-        message = f"{scheme}:// is not supported; use one of {', '.join(f'{name}://' for name in DRIVERS)}"
-        raise ValueError(message)
-    # option: database=postgresql
-    if "sslmode" in url.query:  # libpq's name of asyncpg's parameter ssl
-        url = url.update_query_dict({"ssl": url.query["sslmode"]}).difference_update_query(["sslmode"])
-    # end: database=postgresql
-    if scheme == "sqlite" and url.database in {None, "", ":memory:"}:
-        message = "a file is required: sqlite:///FILE"
-        raise ValueError(message)
-    return url.set(drivername=DRIVERS[scheme])
 
 
 def parse_list(value: object) -> object:
