@@ -132,7 +132,7 @@ def test_the_parameters_of_libpq_mean_what_they_mean_to_libpq(
     by_name = password.replace("127.0.0.1", "localhost")
     certified = f"postgresql://certified@{address}/postgres?sslcert={server.folder}/client.pem&sslkey={server.folder}/client.key"
     closed = f"127.0.0.1:{free_port()}"
-    works = {
+    works: dict[str, dict[str, object]] = {
         f"{plain}?sslmode=disable&gssencmode=prefer&channel_binding=prefer": {"ssl": False},
         plain: {"ssl": True},
         f"{password}?sslmode=require": {"ssl": True},
