@@ -12,8 +12,6 @@ if __name__ == "__main__":
     try:
         from setup.finish import main
 
-        status = main(Path.cwd())
+        sys.exit(main(Path.cwd()))
     except Exception as error:  # noqa: BLE001 - any other exit status than 0 would delete the project
         print(f"The project is not finished: {error!r}. To finish it: cd {Path.cwd()} && python UNFINISHED/finish.py")
-        status = 0
-    sys.exit(status)

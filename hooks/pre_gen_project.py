@@ -8,7 +8,6 @@ if __name__ == "__main__" and not getattr(sys.flags, "safe_path", False):
 if sys.version_info < (3, 11):  # noqa: UP036 - this file runs with any Python that cookiecutter runs with
     sys.exit("This template needs Python 3.11 or newer to run cookiecutter: try `uvx --python 3.13 cookiecutter`.")
 
-import io
 import json
 import os
 import re
@@ -23,28 +22,24 @@ from typing import NamedTuple
 AS_TYPED = r"""{{ _cookiecutter | default({}) | tojson }}"""
 ANSWERS = r"""{{ cookiecutter | tojson }}"""  # {% raw %}
 
-QUESTIONS = (
-    *("project_name", "project_slug", "description", "python_version", "base_image", "database"),
-    *("example", "auth", "telemetry", "ci", "kubernetes", "create_venv", "check_docker"),
-)
+QUESTIONS = "project_name project_slug description python_version base_image database"
+QUESTIONS += " example auth telemetry ci kubernetes create_venv check_docker"
 CHOICES = {
     "python_version": ("3.13", "3.14", "3.12", "3.11"),
     "database": ("postgresql", "sqlite"),
     "ci": ("github", "gitlab", "none"),
 }
-YES, NO = ("yes", "y", "true", "t", "on", "1"), ("no", "n", "false", "f", "off", "0")
+YES, NO = "yes, y, true, t, on, 1", "no, n, false, f, off, 0"
 MAX_TEXT_LENGTH, MAX_SLUG_LENGTH, MAX_IMAGE_LENGTH, MAX_SHOWN_LENGTH = 200, 50, 255, 80
 
 # Control characters, line separators, bidirectional controls, byte-order marks, surrogates and noncharacters.
 UNPRINTABLE = (
-    "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
+    r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
 )
 # Cruft renders recorded answers a second time, and the post-generation hook looks for the markers of options.
 RESERVED = re.compile(r"\{[{%#]|(?:#|<!--) (?:option|end):")
 SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-RESERVED_SLUG = re.compile(
-    r"con|prn|aux|nul|(com|lpt)[0-9]|template[01]"
-)  # devices of Windows, databases of PostgreSQL
+RESERVED_SLUG = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9]|template[01]")  # of Windows, PostgreSQL
 # The grammar of https://github.com/distribution/reference, with a tag, a digest or both.
 IMAGE = re.compile(
     r"(?:[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]+)?/)?[a-z0-9]+(?:(?:[.]|_{1,2}|-+|/)[a-z0-9]+)*"
@@ -54,8 +49,8 @@ OFFICIAL_PYTHON = re.compile(r"(?:.*/)?python:(3\.[0-9]+)\b.*")
 
 # What is written: git must be able to restore it in a folder that exists, unless an outer repository ignores all ("./").
 WRITTEN = re.compile(
-    r"\./$|(api|deploy|docs|migrations|tests|UNFINISHED|\.github)(/|$)|(Dockerfile|Makefile|README.md|compose.yaml)$|"
-    r"(gunicorn.conf.py|pyproject.toml|requirements(-dev)?.txt)$|\.(cruft.json|dockerignore|env.example|git[a-z-]+(.yml)?)$"
+    r"\./$|(api|deploy|docs|migrations|tests|UNFINISHED|\.github)(/|$)|(AGENTS.md|Dockerfile|Makefile|README.md|compose.yaml)$|"
+    r"(gunicorn.conf.py|pyproject.toml|requirements(-dev)?.txt)$|\.(cruft.json|dockerignore|editorconfig|env.example|git[a-z-]+(.yml)?)$"
 )
 CACHE = re.compile(r"(.*/)?(__pycache__|\.\w+_cache)/|.*\.pyc$")
 
@@ -92,9 +87,8 @@ def rule_of_text(text: object, shortest: int) -> str | None:
         return f"It has {len(text)} characters; {shortest} to {MAX_TEXT_LENGTH} are allowed."
     if text != text.strip():
         return "It must not begin or end with a space."
-    if unprintable := sorted(set(re.findall(f"[{UNPRINTABLE}]", text))):
-        points = ", ".join(f"U+{ord(character):04X}" for character in unprintable)
-        return f"It must be one line of printable text, without {points}."
+    if unprintable := {f"U+{ord(character):04X}" for character in re.findall(f"[{UNPRINTABLE}]", text)}:
+        return f"It must be one line of printable text, without {', '.join(sorted(unprintable))}."
     if reserved := RESERVED.findall(text):
         return f"It must not contain {' or '.join(reserved)}: templates and options are written so."
     return None
@@ -120,9 +114,10 @@ def rule_of_slug(slug: object) -> str | None:
 def judge(name: str, value: object, version: str) -> tuple[str | None, str]:
     """Return the rule that an answer breaks, if any, and a suggestion."""
     rule: str | None = None
-    if name in ("project_name", "description"):
-        shortest, default = (1, "Budget API") if name == "project_name" else (0, "")
-        return rule_of_text(value, shortest), cleaned(str(value)) or default
+    if name == "description":
+        return rule_of_text(value, 0), cleaned(str(value))
+    if name == "project_name":
+        return rule_of_text(value, 1), cleaned(str(value)) or "Budget API"
     if name == "project_slug":
         return rule_of_slug(value), suggested_slug(value)
     if name == "base_image":
@@ -134,34 +129,34 @@ def judge(name: str, value: object, version: str) -> tuple[str | None, str]:
         return rule, f"python:{version}-slim"
     if choices := CHOICES.get(name):
         return None if value in choices else f"It must be one of {', '.join(choices)}.", choices[0]
-    is_boolean = str(value).lower() in YES + NO
-    return None if is_boolean else f"It must be one of {', '.join(YES)}, or one of {', '.join(NO)}.", "yes"
+    is_boolean = str(value).lower() in f"{YES}, {NO}".split(", ")
+    return None if is_boolean else f"It must be one of {YES}, or one of {NO}.", "yes"
 
 
 def complaints(answers: Mapping[str, object]) -> list[Complaint]:
     """Return everything that is wrong with the answers, in the order of the questions."""
     asked, versions = str(answers.get("python_version")), CHOICES["python_version"]
     version = asked if asked in versions else versions[0]
-    judged = {name: judge(name, answers.get(name), version) for name in QUESTIONS}
-    return [Complaint(name, answers.get(name), rule, advice) for name, (rule, advice) in judged.items() if rule]
+    judged = ((name, answers.get(name), *judge(name, answers.get(name), version)) for name in QUESTIONS.split())
+    return [Complaint(name, value, rule, suggestion) for name, value, rule, suggestion in judged if rule]
 
 
 def command_line(answers: Mapping[str, object], refused: Sequence[Complaint], *, in_use: bool) -> str:
     """Write the command that generates the project with the suggestions in place of the refused answers."""
-    good = {name: answers.get(name) for name in QUESTIONS} | {each.name: each.suggestion for each in refused}
+    good = {name: answers.get(name) for name in QUESTIONS.split()} | {each.name: each.suggestion for each in refused}
     options = {"-o": answers.get("_output_dir"), "--checkout": answers.get("_checkout")}
-    flags = ["--no-input", *(["-f"] if in_use else [])]
-    words = ["cookiecutter", *flags, *(str(word) for pair in options.items() if pair[1] for word in pair)]
+    words = ["cookiecutter", "--no-input", *(["-f"] if in_use else [])]
+    words += [str(word) for option in options.items() if option[1] for word in option]
     words += [str(answers.get("_template")), *(f"{name}={value}" for name, value in good.items())]
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
 def git(folder: Path, *arguments: str) -> list[str]:
     """Return the lines that git prints about a folder; it raises OSError or CalledProcessError where it can't."""
-    repository = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
-    environment = {name: value for name, value in os.environ.items() if name not in repository}
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):  # they would name another repository
+        os.environ.pop(name, None)
     command = ("git", "--no-optional-locks", *arguments, "-z", "--", ".")
-    output = subprocess.check_output(command, cwd=folder, env=environment, stderr=subprocess.DEVNULL)
+    output = subprocess.check_output(command, cwd=folder, stderr=subprocess.DEVNULL)
     return [line for line in output.decode(errors="replace").split("\0") if line]
 
 
@@ -191,8 +186,6 @@ def main(answers: Mapping[str, object], project: Path) -> int:
         return 0
     if refused:
         report += ["", "With all suggestions:", "", command_line(answers, refused, in_use=any(project.iterdir()))]
-    if isinstance(sys.stderr, io.TextIOWrapper):
-        sys.stderr.reconfigure(errors="backslashreplace")
     print("\nThese answers cannot be used; nothing was generated:\n", *report, sep="\n", file=sys.stderr, flush=True)
     parts = Path(str(answers.get("project_slug"))).parts
     depth = len(parts) if len(parts) > 1 and parts[0] not in ("..", "/") else 0
@@ -204,9 +197,8 @@ def main(answers: Mapping[str, object], project: Path) -> int:
 
 if __name__ == "__main__":
     # Cookiecutter renders the answers of a command line, so that tags in them vanish; wrong ones are judged as typed.
-    TEXTS = {name: text for name, text in json.loads(AS_TYPED).items() if name in ("project_name", "description")}
-    TYPED = {name: text for name, text in TEXTS.items() if rule_of_text(text, 0)}
-    with suppress(OSError):
-        Path(__file__).unlink()  # cookiecutter leaves the rendered hook in the temporary folder
+    TEXTS = ("project_name", "description")
+    TYPED = {name: text for name, text in json.loads(AS_TYPED).items() if name in TEXTS and rule_of_text(text, 0)}
+    Path(__file__).unlink(missing_ok=True)  # cookiecutter leaves the rendered hook in the temporary folder
     sys.exit(main({**json.loads(ANSWERS), **TYPED}, Path.cwd()))
 # {% endraw %}

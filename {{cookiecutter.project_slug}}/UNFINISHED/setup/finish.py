@@ -14,8 +14,8 @@ from pathlib import Path
 from setup.checks import run_checks
 from setup.env import write_env
 from setup.image import image_check
-from setup.options import enabled_options, is_yes, prune
-from setup.origin import Answers, git, record_for_updates, write_origin
+from setup.options import Answers, enabled_options, is_yes, prune
+from setup.origin import git, record_for_updates, write_origin
 from setup.steps import Context, Step
 from setup.summary import summary
 from setup.venv import venv_check
@@ -33,10 +33,9 @@ def report(text: str) -> None:
 
 def on_interrupt(event: threading.Event) -> None:
     """Set the event on Ctrl-C and when the terminal or session ends; a signal that was ignored stays so."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
-        number = getattr(signal, name, None)
-        if number and signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda *_: event.set())
+    for number in {"SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"} & set(signal.Signals.__members__):
+        if signal.getsignal(signal.Signals[number]) is not signal.SIG_IGN:
+            signal.signal(signal.Signals[number], lambda *_: event.set())
 
 
 def is_scratch_copy(answers: Answers, project: Path) -> bool:
@@ -48,10 +47,9 @@ def is_scratch_copy(answers: Answers, project: Path) -> bool:
 def time_limit(text: str) -> float:
     """Read BACKEND_TIMEOUT, the seconds that each check may take."""
     with suppress(ValueError):
-        if 0 < float(text) < float("inf"):
-            return float(text)
-    if text:
-        report(f"BACKEND_TIMEOUT={text!a} is no number of seconds above 0; {CHECK_SECONDS:.0f} are used.")
+        if 0 < float(text or CHECK_SECONDS) < float("inf"):
+            return float(text or CHECK_SECONDS)
+    report(f"BACKEND_TIMEOUT={text!a} is no number of seconds above 0; {CHECK_SECONDS:.0f} are used.")
     return CHECK_SECONDS
 
 
@@ -94,7 +92,8 @@ def main(project: Path) -> int:
     if files.ok:
         shutil.rmtree(unfinished)
     if is_yes(os.environ.get("BACKEND_STRICT", "")) and not all(step.ok for step in (files, env, *checks)):
-        report("BACKEND_STRICT is set and not all is ok: cookiecutter deletes a new project now, unless it was given")
-        report("--keep-project-on-failure.")
+        report(
+            "BACKEND_STRICT is set and not all is ok: without --keep-project-on-failure, a new project is deleted now."
+        )
         return 1
     return 0

@@ -14,9 +14,7 @@ IMPORT = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(
 def build_secrets() -> list[str]:
     """Return the options that pass on what leads to a private index; the Dockerfile mounts them."""
     given = [name for name in ("PIP_INDEX_URL", "https_proxy", "HTTPS_PROXY", "PIP_CERT") if os.environ.get(name)]
-    sources = {name.upper(): f"env={name}" for name in given}
-    if "PIP_CERT" in sources:
-        sources["PIP_CERT"] = f"src={os.environ['PIP_CERT']}"
+    sources = {each.upper(): f"src={os.environ[each]}" if each == "PIP_CERT" else f"env={each}" for each in given}
     return [word for name, source in sources.items() for word in ("--secret", f"id={name},{source}")]
 
 

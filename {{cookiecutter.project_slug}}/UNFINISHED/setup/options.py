@@ -9,6 +9,8 @@ from pathlib import Path
 SWITCHES, CHOICES = ("example", "auth", "telemetry", "kubernetes"), ("python_version", "database", "ci")
 YES = ("yes", "y", "true", "t", "on", "1")
 
+Answers = Mapping[str, object]
+
 # The files of each option, as patterns. With `|` between options, each of them needs the files.
 OPTION_FILES: dict[str, tuple[str, ...]] = {
     "auth": (
@@ -42,7 +44,7 @@ def is_yes(value: object) -> bool:
     return str(value).lower() in YES
 
 
-def enabled_options(answers: Mapping[str, object]) -> frozenset[str]:
+def enabled_options(answers: Answers) -> frozenset[str]:
     """Return the options that were chosen, such as `auth` or `database=postgresql`."""
     switches = {name for name in SWITCHES if is_yes(answers[name])}
     return frozenset(switches | {f"{name}={answers[name]}" for name in CHOICES})

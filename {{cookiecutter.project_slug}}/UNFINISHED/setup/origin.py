@@ -3,16 +3,13 @@
 import json
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
-from setup.options import CHOICES, SWITCHES, is_yes
+from setup.options import CHOICES, SWITCHES, Answers, is_yes
 from setup.steps import Step, StepError
 
 TABLE = "[tool.cookiecutter-backend]"
 READ_BY_COOKIECUTTER = ("cookiecutter.json", "hooks", "*cookiecutter.project_slug*")
-
-Answers = Mapping[str, object]
 
 
 def git(step: Step, folder: Path, *arguments: str) -> str:
@@ -22,16 +19,16 @@ def git(step: Step, folder: Path, *arguments: str) -> str:
 
 def template_folder(answers: Answers) -> Path | None:
     """Return the folder that the template was rendered from; cookiecutter passes a relative one as it was typed."""
-    for base in (os.environ.get("PWD"), answers.get("_output_dir")):
-        folder = Path(str(base), str(answers.get("_repo_dir")))
-        if folder.is_absolute() and (folder / "resource" / "cookiecutter.json").is_file():
-            return Path(os.path.normpath(folder))
-    return None
+    bases = (str(base) for base in (os.environ.get("PWD"), answers.get("_output_dir")))
+    folders = (Path(os.path.normpath(Path(base, str(answers.get("_repo_dir"))))) for base in bases)
+    return next(
+        (each for each in folders if each.is_absolute() and (each / "resource/cookiecutter.json").is_file()), None
+    )
 
 
 def write_origin(step: Step, answers: Answers) -> None:
     """Add the template's address or absolute path, its commit and the options to `pyproject.toml`."""
-    path, cruft = step.project / "pyproject.toml", step.project / ".cruft.json"
+    path, cruft = step.context.project / "pyproject.toml", step.context.project / ".cruft.json"
     text = path.read_text(encoding="utf-8")
     if TABLE in text:
         return
@@ -75,7 +72,7 @@ def record_for_updates(step: Step, answers: Answers) -> str:
     """Write `.cruft.json` as `cruft create` does, in ASCII, since cruft reads it in the locale's encoding."""
     if "_commit" in answers:
         return "ok (by cruft)"
-    path = step.project / ".cruft.json"
+    path = step.context.project / ".cruft.json"
     path.unlink(missing_ok=True)
     folder, address = update_source(step, answers)
     commit = git(step, folder, "rev-parse", "HEAD")

@@ -23,6 +23,7 @@ REMOVED_VARIABLES = {
 }
 # PIP_USER overrides `user = true` in pip.conf, which no virtual environment allows.
 ADDED_VARIABLES = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PIP_USER": "0", "PYTHONUTF8": "1"}
+ADDED_VARIABLES |= {"UV_PYTHON_DOWNLOADS": "never"}
 
 # What commands print that could not do their work, and what they lacked.
 CAUSES = {
@@ -51,12 +52,12 @@ def end(process: subprocess.Popen[str]) -> None:
     """End a command with all that it has started: by SIGTERM, and by SIGKILL after a grace period."""
     if sys.platform == "win32":
         process.kill()
-        return
-    with suppress(OSError, subprocess.TimeoutExpired):
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(GRACE_SECONDS)
-    with suppress(OSError):
-        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        with suppress(OSError, subprocess.TimeoutExpired):
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(GRACE_SECONDS)
+        with suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 @dataclass
@@ -69,15 +70,17 @@ class Context:
     interrupted: threading.Event
 
 
+@dataclass
 class Step:
     """An action, and how it ended: `result` begins with `ok`, `skipped` or `failed`."""
 
-    def __init__(
-        self, context: Context, name: str, action: Callable[["Step"], str | None], repeat: Sequence[str] = ()
-    ) -> None:
-        self.name, self.repeat, self.result, self.doing = name, repeat, "", "starting"
-        self.project = context.project
-        self._context, self._action, self._deadline = context, action, math.inf
+    context: Context
+    name: str
+    action: Callable[["Step"], str | None]
+    repeat: Sequence[str] = ()
+    result: str = ""
+    doing: str = "starting"
+    deadline: float = math.inf
 
     @property
     def ok(self) -> bool:
@@ -87,9 +90,9 @@ class Step:
     def execute(self) -> None:
         """Run the action within the time limit, and set the result."""
         started = time.monotonic()
-        self._deadline = started + self._context.seconds
+        self.deadline = started + self.context.seconds
         try:
-            self.result = self._action(self) or f"ok ({time.monotonic() - started:.1f} s)"
+            self.result = self.action(self) or f"ok ({time.monotonic() - started:.1f} s)"
         except StepError as error:
             self.result = str(error)
         except Exception as error:  # noqa: BLE001 - any error is reported, and the project stays
@@ -97,7 +100,7 @@ class Step:
 
     def report(self, text: str) -> None:
         """Report something about the step."""
-        self._context.report(f"{self.name}: {text}")
+        self.context.report(f"{self.name}: {text}")
 
     def announce(self, doing: str) -> None:
         """Report what is done next."""
@@ -113,7 +116,7 @@ class Step:
         try:
             process = subprocess.Popen(
                 command,
-                cwd=self.project,
+                cwd=self.context.project,
                 env=variables | ADDED_VARIABLES,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -124,17 +127,16 @@ class Step:
             )
         except OSError as error:
             raise StepError(f"skipped: {command[0]} cannot be started: {error.strerror}") from error
-        output: str | None = None
         with process:
-            while output is None:
-                try:
+            while True:
+                with suppress(subprocess.TimeoutExpired):
                     output, _ = process.communicate(timeout=TICK_SECONDS)
-                except subprocess.TimeoutExpired:
-                    try:
-                        self._raise_if_over(deadline)
-                    except StepError:
-                        end(process)
-                        raise
+                    break
+                try:
+                    self._raise_if_over(deadline)
+                except StepError:
+                    end(process)
+                    raise
         if process.returncode:
             self._raise_if_over()
             raise classify_failure(f"{Path(command[0]).stem} ended with exit code {process.returncode}", output)
@@ -147,10 +149,10 @@ class Step:
         return None
 
     def _raise_if_over(self, deadline: float = math.inf) -> None:
-        if self._context.interrupted.is_set():
+        if self.context.interrupted.is_set():
             raise StepError(f"skipped: interrupted while {self.doing}")
-        if time.monotonic() >= self._deadline:
-            limit = f"{self._context.seconds:g} s while {self.doing} (BACKEND_TIMEOUT sets the limit)"
+        if time.monotonic() >= self.deadline:
+            limit = f"{self.context.seconds:g} s while {self.doing} (BACKEND_TIMEOUT sets the limit)"
             raise StepError(f"skipped: stopped after {limit}")
         if time.monotonic() >= deadline:
             raise StepError(f"skipped: no response while {self.doing}")
