@@ -1,5 +1,7 @@
 """Settings from the environment and `.env`, and what production requires."""
 
+import subprocess
+import sys
 from ipaddress import ip_network  # option: auth
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pytest
 from pydantic import ValidationError  # option: auth
 from sqlalchemy import make_url
 
+from api.dependencies.migrations import PYPROJECT
 from api.dependencies.settings import Settings, load_settings
 
 STRONG = "a secret of at least 32 characters"  # option: auth
@@ -46,7 +49,10 @@ def test_development_needs_no_settings() -> None:
         ("ALLOWED_HOSTS", "API.example.com, *.example.org", ["api.example.com", "*.example.org"]),
         ("DOCS", "yes", True),
         ("FORWARDED_ALLOW_IPS", "::1,10.0.0.0/8", [ip_network("::1/128"), ip_network("10.0.0.0/8")]),  # option: auth
-        ("LOG_LEVEL", "WARNING", "WARNING"),
+        ("FORWARDED_ALLOW_IPS", "*", [ip_network("0.0.0.0/0"), ip_network("::/0")]),  # option: auth
+        ("LOG_LEVEL", "warning", "WARNING"),
+        ("DRAIN_SECONDS", "0.5", 0.5),
+        ("WEB_CONCURRENCY", "4", 4),
     ],
 )
 def test_a_setting_is_read_from_the_environment(
@@ -132,15 +138,18 @@ def test_a_parameter_that_has_no_meaning_is_reported_by_name(
         ("DATABASE_URL", "sqlite:///:memory:"),
         ("DATABASE_POOL_SIZE", "0"),
         ("DATABASE_TIMEOUT", "soon"),
+        ("DATABASE_TIMEOUT", "inf"),
         ("ALLOWED_HOSTS", "https://hunter2.example"),
         ("ALLOWED_HOSTS", "*"),
         ("CORS_ORIGINS", "[hunter2"),
         ("CORS_ORIGINS", "https://hunter2.example/"),
         ("CORS_ORIGINS", "hunter2.example"),
         ("DOCS", "hunter2"),
-        ("FORWARDED_ALLOW_IPS", "*"),  # option: auth
         ("FORWARDED_ALLOW_IPS", "hunter2.example"),  # option: auth
         ("LOG_LEVEL", "LOUD"),
+        ("DRAIN_SECONDS", "5s"),
+        ("DRAIN_SECONDS", "nan"),
+        ("WEB_CONCURRENCY", "0"),
     ],
 )
 def test_a_wrong_setting_is_reported_without_its_value(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -149,6 +158,34 @@ def test_a_wrong_setting_is_reported_without_its_value(environment: pytest.Monke
         load_settings()
     assert name in str(stop.value)
     assert "hunter2" not in str(stop.value)
+
+
+@pytest.mark.parametrize("program", ["alembic current", "uvicorn api.main:app", "python -m api.main", "gunicorn"])
+def test_every_program_reports_a_wrong_setting_without_a_traceback(
+    environment: pytest.MonkeyPatch, program: str
+) -> None:
+    if program == "gunicorn" and sys.platform == "win32":
+        pytest.skip("gunicorn does not run on Windows")
+    environment.setenv("DRAIN_SECONDS", "hunter2")
+    environment.setenv("WEB_CONCURRENCY", "" if program == "gunicorn" else "1")
+    command = (
+        ["gunicorn.conf.py", "api.main:app"]
+        if program == "gunicorn"
+        else ["-m", *program.removeprefix("python -m ").split()]
+    )
+    done = subprocess.run(  # noqa: S603 - no shell, fixed words
+        [sys.executable, *command], cwd=PYPROJECT.parent, capture_output=True, encoding="utf-8", check=False, timeout=60
+    )
+    assert done.returncode != 0
+    assert "DRAIN_SECONDS: Input should be a valid number" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "hunter2" not in done.stderr
+
+
+def test_a_file_that_cannot_be_read_is_reported() -> None:
+    Path(".env").write_bytes(b"LOG_LEVEL=\xff")
+    with pytest.raises(SystemExit, match=r"\.env"):
+        load_settings()
 
 
 def test_production_starts_with_the_required_settings(environment: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from sqlalchemy.exc import DisconnectionError  # option: database=postgresql
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from api.dependencies.database_url import PARAMETERS, connect_arguments, uses_pgbouncer  # option: database=postgresql
+from api.dependencies.postgresql import PARAMETERS, connect_arguments, uses_pgbouncer  # option: database=postgresql
 from api.dependencies.settings import Settings
 from api.services.errors import DatabaseUnavailableError
 

@@ -20,10 +20,23 @@ from pydantic import (
     model_validator,  # option: auth|database=postgresql
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from sqlalchemy import URL
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+# option: database=postgresql
 
-from api.dependencies.database_url import parse_database_url
+from api.dependencies.postgresql import connect_arguments, split_hosts
+# end: database=postgresql
 
+DRIVERS = {
+    # option: database=postgresql
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+    # end: database=postgresql
+    "sqlite": "sqlite+aiosqlite",
+}
+"""The asynchronous driver for each scheme of a database URL."""
+
+MAX_SECONDS = 3600
 # option: auth
 
 MIN_SECRET_LENGTH = 32
@@ -39,6 +52,33 @@ REQUIRED_IN_PRODUCTION = {
 # end: auth|database=postgresql
 
 
+def parse_database_url(value: str | URL) -> URL:
+    """Return a database URL with its driver.
+
+    Raises:
+        ValueError: if it names no supported database, no file, or a parameter or value that the driver does not support.
+    """
+    try:
+        value = split_hosts(value)  # option: database=postgresql
+        url = make_url(value)
+    except (ArgumentError, ValueError):  # a ValueError for a port that is not a number; its message has the port
+        message = "not a database URL"
+        raise ValueError(message) from None
+    scheme = url.get_backend_name()
+    if scheme not in DRIVERS:
+        message = f"{scheme}:// is not supported; use one of {', '.join(f'{name}://' for name in DRIVERS)}"
+        raise ValueError(message)
+    if scheme == "sqlite" and url.database in {None, "", ":memory:"}:
+        message = "a file is required: sqlite:///FILE"
+        raise ValueError(message)
+    # option: database=postgresql
+    if scheme != "sqlite":
+        url = url.set(query={{"ssl": "sslmode"}.get(name, name): value for name, value in url.query.items()})
+        connect_arguments(url)
+    # end: database=postgresql
+    return url.set(drivername=DRIVERS[scheme])
+
+
 def parse_list(value: object) -> object:
     """Split `a, b`, or parse a JSON list; anything but a string is returned as it is."""
     if not isinstance(value, str):
@@ -48,6 +88,13 @@ def parse_list(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()]
 
 
+# option: auth
+def parse_networks(value: object) -> object:
+    """Split a list as `parse_list` does; `*` stands for all addresses."""
+    return parse_list("0.0.0.0/0, ::/0" if value == "*" else value)
+
+
+# end: auth
 Host = Annotated[str, StringConstraints(to_lower=True, pattern=r"^(\*\.)?[A-Za-z0-9.:_-]+$")]
 """Such as `api.example.com`, or `*.example.com` for all its subdomains."""
 
@@ -67,7 +114,7 @@ class Settings(BaseSettings):
     sqlite_file: Path = Path("app.db")
     database_pool_size: int = Field(default=20, ge=1)
     database_max_overflow: int = Field(default=0, ge=0)
-    database_timeout: float = Field(default=5.0, gt=0)
+    database_timeout: float = Field(default=5.0, gt=0, le=MAX_SECONDS)
     # option: auth
     secret_key: SecretStr = Field(
         default_factory=lambda: SecretStr(token_urlsafe(MIN_SECRET_LENGTH)), min_length=MIN_SECRET_LENGTH
@@ -76,8 +123,10 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[list[Host], NoDecode, BeforeValidator(parse_list)] = []
     cors_origins: Annotated[list[Origin], NoDecode, BeforeValidator(parse_list)] = []
     docs: bool | None = None
-    forwarded_allow_ips: Annotated[list[IPvAnyNetwork], NoDecode, BeforeValidator(parse_list)] = []  # option: auth
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    forwarded_allow_ips: Annotated[list[IPvAnyNetwork], NoDecode, BeforeValidator(parse_networks)] = []  # option: auth
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)] = "INFO"
+    drain_seconds: float = Field(default=0.0, ge=0, le=MAX_SECONDS)
+    web_concurrency: int = Field(default=1, ge=1)
 
     # option: auth|database=postgresql
     @model_validator(mode="after")
@@ -111,3 +160,6 @@ def load_settings() -> Settings:
         )
         lines = (f"{name}: {rule}" if name else rule for name, rule in wrong)
         raise SystemExit("\n".join(["The settings are not valid:", *lines])) from None
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"The settings can't be read from .env: {error}"
+        raise SystemExit(message) from None

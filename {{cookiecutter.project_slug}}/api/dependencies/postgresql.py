@@ -1,21 +1,10 @@
-"""`DATABASE_URL`: what it may say, and what that means to the driver."""
+"""URLs of PostgreSQL with the parameters of libpq, and what these mean to the driver."""
 
-import re  # option: database=postgresql
-import ssl  # option: database=postgresql
-from math import inf  # option: database=postgresql
+import re
+import ssl
+from math import inf
 
 from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
-
-DRIVERS = {
-    # option: database=postgresql
-    "postgres": "postgresql+asyncpg",
-    "postgresql": "postgresql+asyncpg",
-    # end: database=postgresql
-    "sqlite": "sqlite+aiosqlite",
-}
-"""The asynchronous driver for each scheme of a database URL."""
-# option: database=postgresql
 
 HOSTS = re.compile(r"(?<=://)((?:[^/]*@)?)([^/?@]+,[^/?@]+)(?=[/?]|$)")
 """User and hosts of a URL with several hosts, which SQLAlchemy takes as parameters."""
@@ -35,42 +24,17 @@ CHOICES = {
 FILES = ("sslrootcert", "sslcert", "sslkey")
 PARAMETERS = {*CHOICES, *FILES, "application_name", "connect_timeout", "host", "options", "passfile", "port"}
 """Those of libpq, https://www.postgresql.org/docs/current/libpq-connect.html, and two that Prisma's users have."""
-# end: database=postgresql
 
 
-def parse_database_url(value: str | URL) -> URL:
-    """Return a database URL with its driver.
-
-    Raises:
-        ValueError: if it names no supported database, no file, or a parameter or value that the driver does not know.
-    """
-    # option: database=postgresql
-    if isinstance(value, str) and (several := HOSTS.search(value)):
-        hosts = [host if re.search(r":\d+$", host) else f"{host}:5432" for host in several[2].split(",")]
-        value = make_url(HOSTS.sub(r"\1", value)).update_query_dict({"host": hosts})
-    # end: database=postgresql
-    try:
-        url = make_url(value)
-    except (ArgumentError, ValueError):  # a ValueError for a port that is not a number; its message has the port
-        message = "not a database URL"
-        raise ValueError(message) from None
-    scheme = url.get_backend_name()
-    if scheme not in DRIVERS:
-        message = f"{scheme}:// is not supported; use one of {', '.join(f'{name}://' for name in DRIVERS)}"
-        raise ValueError(message)
-    if scheme == "sqlite" and url.database in {None, "", ":memory:"}:
-        message = "a file is required: sqlite:///FILE"
-        raise ValueError(message)
-    url = url.set(drivername=DRIVERS[scheme])
-    # option: database=postgresql
-    if scheme != "sqlite":
-        url = url.set(query={{"ssl": "sslmode"}.get(name, name): value for name, value in url.query.items()})
-        connect_arguments(url)
-    # end: database=postgresql
-    return url
+def split_hosts(value: str | URL) -> str | URL:
+    """Return a URL with several hosts as SQLAlchemy expects it; any other is returned as it is."""
+    several = HOSTS.search(value) if isinstance(value, str) else None
+    if not several:
+        return value
+    hosts = [host if re.search(r":\d+$", host) else f"{host}:5432" for host in several[2].split(",")]
+    return make_url(HOSTS.sub(r"\1", several.string)).update_query_dict({"host": hosts})
 
 
-# option: database=postgresql
 def uses_pgbouncer(url: URL | None) -> bool:
     """Whether the URL has `pgbouncer=true`: each transaction may run on another connection to the server."""
     return url is not None and url.query.get("pgbouncer") == "true"
@@ -147,6 +111,3 @@ def create_ssl_context(query: dict[str, str]) -> ssl.SSLContext | str | None:
         message = f"{name} must be the path of a readable PEM file"
         raise ValueError(message) from None
     return context
-
-
-# end: database=postgresql
