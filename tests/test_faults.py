@@ -210,8 +210,7 @@ class TestVenv:
         version = f"python_version=3.{sys.version_info.minor}"
         assert check("venv", version, env={"PYTHONDONTWRITEBYTECODE": ""}, **scripts).startswith("ok (")
         calls = (tmp_path / "log").read_text(encoding="utf-8").splitlines()
-        assert [line.split()[0] for line in calls if line.endswith(" --offline")] == ["venv", "pip"]
-        assert len(calls) == 2
+        assert [line.split()[0] for line in calls] == ["venv", "pip"]
         assert [*(assert_kept(tmp_path).path / "api/__pycache__").glob("main.*.pyc")]
 
     @pytest.mark.slow
