@@ -22,11 +22,11 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
 # option: database=postgresql
-
 from api.dependencies.postgresql import connect_arguments, split_hosts
-# end: database=postgresql
 
+# end: database=postgresql
 DRIVERS = {
     # option: database=postgresql
     "postgres": "postgresql+asyncpg",
