@@ -260,6 +260,19 @@ def test_a_change_of_the_code_does_not_install_again(bake: Bake, image: str, tmp
     assert layers[0][-1] != layers[1][-1]
 
 
+def test_it_serves_where_files_are_readable_by_their_owner_alone_when_it_is_built(bake: Bake, tmp_path: Path) -> None:
+    shutil.copytree(bake().path, tmp_path / "project")
+    assert Project(tmp_path / "project").run("chmod", "-R", "go=", ".").returncode == 0
+    tag, port = "budget-api:umask", free_port()
+    docker("build", "--quiet", "--tag", tag, tmp_path / "project")
+    container = docker("run", "--detach", "--publish", f"127.0.0.1:{port}:5000", tag)
+    try:
+        assert wait_for(f"http://127.0.0.1:{port}/readyz").status == 200
+    finally:
+        docker("rm", "--force", "--volumes", container)
+        docker("rmi", tag)
+
+
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.14"])
 def test_the_image_builds_with_every_other_python(bake: Bake, version: str) -> None:
     base = f"python:{version}-slim"
@@ -292,6 +305,8 @@ def test_what_is_written_to_the_composition_is_there_after_a_restart(bake: Bake,
     project = Project(tmp_path / "walk-through")
     server = "http://localhost:8000"
     try:
+        env = project.text(".env").replace("\nPOSTGRES_PASSWORD=", "\nPOSTGRES_PASSWORD='@p /:#%40$s?&\"' # ")
+        (project.path / ".env").write_text(env, encoding="utf-8")
         up = project.run("make", "up")
         assert up.returncode == 0, up.stdout + up.stderr
         token = sign_in(server)
