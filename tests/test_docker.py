@@ -322,6 +322,41 @@ def test_what_is_written_to_the_composition_is_there_after_a_restart(bake: Bake,
         project.run("docker", "compose", "down", "--volumes", "--rmi", "local")
 
 
+def test_a_backup_of_the_readme_brings_back_what_was_there(bake: Bake, tmp_path: Path) -> None:
+    shutil.copytree(bake(database="sqlite", project_slug="backed-up").path, tmp_path / "backed-up")
+    project = Project(tmp_path / "backed-up")
+    [back_up] = [block for block in readme_blocks(project) if "VACUUM INTO" in block]
+    [restore] = [block for block in readme_blocks(project) if ".backup(" in block]
+    server = "http://localhost:8000"
+    try:
+        assert project.run("make", "up").returncode == 0
+        assert "backed-up_data" in docker("volume", "ls", "--quiet").splitlines()
+        token = sign_in(server)
+
+        def write(name: str) -> str:
+            written = ask("POST", f"{server}/v1/budgets", {"name": name, "limit": "12.50"}, token)
+            return f"{server}{written.headers['location']}"
+
+        before = write("before")
+        assert (done := project.run("bash", "-ec", back_up)).returncode == 0, done.stderr
+        after = write("after")
+        assert (done := project.run("bash", "-ec", restore)).returncode == 0, done.stderr
+        wait_for(f"{server}/readyz")
+        assert [ask("GET", url, token=token).status for url in (before, after)] == [200, 404]
+        assert ask("GET", write("again"), token=token).status == 200
+    finally:
+        project.run("docker", "compose", "down", "--volumes", "--rmi", "local")
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_the_user(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir(mode=0o755)
+    container = start("--volume", f"{tmp_path / 'data'}:/data")
+    assert docker("wait", container) != "0"
+    lines = attempt("logs", container).stderr.splitlines()
+    assert len(lines) == 2
+    assert "SQLITE_FILE: the user 10001 can't write to /data" in lines[1]
+
+
 def test_the_composition_says_what_is_missing_where_there_are_no_secrets(bake: Bake, tmp_path: Path) -> None:
     shutil.copytree(bake().path, tmp_path / "project", ignore=shutil.ignore_patterns(".env"))
     done = Project(tmp_path / "project").run("docker", "compose", "config")

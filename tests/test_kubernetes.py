@@ -224,6 +224,7 @@ def test_a_file_has_one_pod_at_a_time(bake: Bake, folder: str) -> None:
     [mount] = [each for each in container(manifests)["volumeMounts"] if each["mountPath"] == "/data"]
     claim = volumes[mount["name"]]["persistentVolumeClaim"]["claimName"]
     assert claim == one(manifests, "PersistentVolumeClaim")["metadata"]["name"]
+    assert one(manifests, "PersistentVolumeClaim")["spec"]["accessModes"] == ["ReadWriteOncePod"]
 
 
 @without_kubectl

@@ -1,5 +1,6 @@
 """Settings from the environment and `.env`, and what production requires."""
 
+import os
 import subprocess
 import sys
 from ipaddress import ip_network  # option: auth
@@ -185,6 +186,21 @@ def test_every_program_reports_a_wrong_setting_without_a_traceback(
 def test_a_file_that_cannot_be_read_is_reported() -> None:
     Path(".env").write_bytes(b"LOG_LEVEL=\xff")
     with pytest.raises(SystemExit, match=r"\.env"):
+        load_settings()
+
+
+@pytest.mark.parametrize("file", ["missing/app.db", "folder/app.db"])
+def test_a_file_that_cannot_be_written_is_reported_with_user_and_path(
+    environment: pytest.MonkeyPatch, file: str
+) -> None:
+    Path("folder").mkdir(mode=0o500)
+    if file.startswith("folder") and os.access("folder", os.W_OK):
+        pytest.skip("this user may write everywhere")
+    environment.setenv("SQLITE_FILE", file)
+    user = os.getuid() if sys.platform != "win32" else "of this process"
+    with pytest.raises(
+        SystemExit, match=f"SQLITE_FILE: the user {user} can't write to .*{file[:6]}.*; give it both: chown"
+    ):
         load_settings()
 
 

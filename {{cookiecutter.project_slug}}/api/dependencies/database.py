@@ -93,7 +93,7 @@ def _configure_sqlite(engine: AsyncEngine, timeout: float | None) -> None:
         cursor = connection.cursor()
         with suppress(OperationalError):  # another process is changing the mode, for which SQLite does not wait
             cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.execute("PRAGMA synchronous = FULL")  # else the last commits before a power cut are lost
         cursor.execute(f"PRAGMA foreign_keys = {'ON' if timeout else 'OFF'}")
         cursor.close()
         connection.isolation_level = None  # the driver begins no transaction by itself

@@ -1,13 +1,11 @@
 """Settings, read once from the environment and from `.env`; the environment takes precedence."""
 
 import json
+import os
+import sys
 from pathlib import Path
 from secrets import token_urlsafe  # option: auth
-from typing import (
-    Annotated,
-    Literal,
-    Self,  # option: auth|database=postgresql
-)
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     BeforeValidator,
@@ -17,7 +15,7 @@ from pydantic import (
     SecretStr,  # option: auth
     StringConstraints,
     ValidationError,
-    model_validator,  # option: auth|database=postgresql
+    model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL, make_url
@@ -138,6 +136,17 @@ class Settings(BaseSettings):
         return self
 
     # end: auth|database=postgresql
+    @model_validator(mode="after")
+    def _check_sqlite_file(self) -> Self:
+        folder = self.sqlite_file.absolute().parent
+        if self.database_url is None and not all(
+            os.access(path, os.W_OK) for path in (folder, *folder.glob(f"{self.sqlite_file.name}*"))
+        ):
+            user = os.getuid() if sys.platform != "win32" else "of this process"
+            message = f"SQLITE_FILE: the user {user} can't write to {folder} or to the file there; give it both: chown -R {user} FOLDER"
+            raise ValueError(message)
+        return self
+
     @property
     def in_production(self) -> bool:
         """Whether `environment` is `production`."""
