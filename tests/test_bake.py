@@ -39,7 +39,7 @@ WORDS = {
     "telemetry": ("telemetry", "otel_", "otlp", "collector", "trace_id", "4318"),
     "ci=github": ("github", "dependabot"),
     "ci=gitlab": ("gitlab",),
-    "kubernetes": ("kube", "kustom", "deploy/", "pgbouncer", "replica"),
+    "kubernetes": ("kube", "kustom", "deploy/", "replica"),
 }
 NEEDED_ALL_THE_SAME = {
     *(f"{name}: telemetry" for name in LOCKS),  # fastapi needs opentelemetry-api
