@@ -23,9 +23,15 @@ OPTION_FILES: dict[str, tuple[str, ...]] = {
         *("tests/*/test_budgets.py", "tests/*/test_transactions.py"),
     ),
     "telemetry": ("api/dependencies/telemetry.py", "tests/collector.py", "tests/test_telemetry.py"),
-    "database=postgresql": ("deploy/base/migration.yaml", "deploy/base/replicas.yaml"),
+    "database=postgresql": (
+        "api/dependencies/postgresql.py",
+        *("deploy/base/migration.yaml", "deploy/base/replicas.yaml"),
+    ),
     "database=sqlite": ("deploy/base/volume.yaml",),
-    "ci=github": (".github/dependabot.yml", ".github/workflows/ci.yml"),
+    "ci=github": (
+        *(".github/dependabot.yml", ".github/workflows/ci.yml", ".github/workflows/locks.yml"),
+        ".github/workflows/release.yml",
+    ),
     "ci=gitlab": (".gitlab-ci.yml",),
     "kubernetes": (
         *("deploy/base/deployment.yaml", "deploy/base/kustomization.yaml", "deploy/base/migration.yaml"),
