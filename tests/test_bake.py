@@ -44,6 +44,7 @@ WORDS = {
 NEEDED_ALL_THE_SAME = {
     *(f"{name}: telemetry" for name in LOCKS),  # fastapi needs opentelemetry-api
     "deploy/base/replicas.yaml: budget",  # PodDisruptionBudget
+    "compose.yaml: owner",  # FOWNER
 }
 
 

@@ -42,12 +42,10 @@ def render_item(kind: str, item: object, _: object) -> str | Literal[False]:
 
 
 def migrate(connection: Connection) -> None:
-    """Run the command in one transaction; SQLite alters a table by copying it, for which new revisions are prepared.
-
-    On PostgreSQL, commands run one after the other. A change waits for the lock of a table for `LOCK_SECONDS` only, since
-    all requests for the table wait behind it.
-    """
+    """Run the command in one transaction; SQLite alters a table by copying it, for which new revisions are prepared."""
     # option: database=postgresql
+    # Commands run one after the other. A change waits for the lock of a table for a short time, since all requests for
+    # the table wait behind it.
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('alembic'))")
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
