@@ -116,6 +116,8 @@ class TestChangelog:
         assert versions == sorted(versions, reverse=True)
         assert tuple(map(int, VERSION.split("."))) >= max(versions, default=(0, 0, 0))
         assert next(iter(CHANGELOG)) in ("", VERSION)
+        review = tomllib.loads((ROOT / "review/pyproject.toml").read_text(encoding="utf-8"))
+        assert review["project"]["version"] == VERSION
 
     def test_a_version_that_asks_for_an_act_says_so_in_its_number(self) -> None:
         released = [version for version in CHANGELOG if version]

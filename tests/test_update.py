@@ -32,7 +32,7 @@ SINCE_EARLIER = {
         "database_pool_size: int = Field(default=20,": "database_pool_size: int = Field(20,"
     },
     "api/main.py": {
-        "    app.add_middleware(BodyLimitMiddleware)\n": "",
+        "    app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes)\n": "",
         "import BodyLimitMiddleware\n": "import BodyLimitMiddleware as BodyLimitMiddleware\n",
     },
     "compose.yaml": {"      retries: 60\n": "      retries: 30\n"},

@@ -92,6 +92,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         file = f"sqlite+aiosqlite:///{folder / 'test.db'}"
         patch.setenv("DATABASE_URL", os.environ.get("TEST_DATABASE_URL") or file)
         patch.setenv("DATABASE_TIMEOUT", "30")
+        patch.setenv("FORWARDED_ALLOW_IPS", "203.0.113.1")  # option: auth
         return load_settings()
 
 

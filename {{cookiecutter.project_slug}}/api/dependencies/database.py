@@ -72,9 +72,13 @@ def create_engine(settings: Settings, *, for_migrations: bool = False) -> AsyncE
         connect_args=arguments,
         hide_parameters=True,  # errors are logged, and parameters may be secret
     )
-    configure = _configure_sqlite
-    configure = _configure_sqlite if engine.name == "sqlite" else _configure_postgresql  # option: database=postgresql
-    configure(engine, None if for_migrations else settings.database_timeout)
+    timeout = None if for_migrations else settings.database_timeout
+    # option: database=postgresql
+    if engine.name == "postgresql":
+        _configure_postgresql(engine, timeout)
+        return engine
+    # end: database=postgresql
+    _configure_sqlite(engine, timeout)
     return engine
 
 

@@ -22,11 +22,8 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from api.dependencies.middleware.body_limit import MAX_BUFFERED_BYTES
+from api.dependencies.postgresql import connect_arguments, split_hosts  # option: database=postgresql
 
-# option: database=postgresql
-from api.dependencies.postgresql import connect_arguments, split_hosts
-
-# end: database=postgresql
 DRIVERS = {
     # option: database=postgresql
     "postgres": "postgresql+asyncpg",
