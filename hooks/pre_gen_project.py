@@ -111,7 +111,7 @@ def rule_of_slug(slug: object) -> str | None:
     return "It must not be a name that Windows or PostgreSQL reserves." if RESERVED_SLUG.fullmatch(slug) else None
 
 
-def judge(name: str, value: object, version: str) -> tuple[str | None, str]:
+def check(name: str, value: object, version: str) -> tuple[str | None, str]:
     """Return the rule that an answer breaks, if any, and a suggestion."""
     rule: str | None = None
     if name == "description":
@@ -137,7 +137,7 @@ def complaints(answers: Mapping[str, object]) -> list[Complaint]:
     """Return everything that is wrong with the answers, in the order of the questions."""
     asked, versions = str(answers.get("python_version")), CHOICES["python_version"]
     version = asked if asked in versions else versions[0]
-    judged = ((name, answers.get(name), *judge(name, answers.get(name), version)) for name in QUESTIONS.split())
+    judged = ((name, answers.get(name), *check(name, answers.get(name), version)) for name in QUESTIONS.split())
     return [Complaint(name, value, rule, suggestion) for name, value, rule, suggestion in judged if rule]
 
 
@@ -196,7 +196,7 @@ def main(answers: Mapping[str, object], project: Path) -> int:
 
 
 if __name__ == "__main__":
-    # Cookiecutter renders the answers of a command line, so that tags in them vanish; wrong ones are judged as typed.
+    # Cookiecutter renders the answers of a command line, so that tags in them vanish; wrong ones are checked as typed.
     TEXTS = ("project_name", "description")
     TYPED = {name: text for name, text in json.loads(AS_TYPED).items() if name in TEXTS and rule_of_text(text, 0)}
     Path(__file__).unlink(missing_ok=True)  # cookiecutter leaves the rendered hook in the temporary folder

@@ -1,4 +1,4 @@
-"""Two doors to the template: `bake` renders it quickly, `generate` runs the real command line."""
+"""Fixtures that generate projects: `bake` renders the template quickly, `generate` runs the real command line."""
 
 import hashlib
 import importlib.util
@@ -108,7 +108,7 @@ class Project:
 
 
 class Bake(Protocol):
-    """Render the template with these answers, without the slow proofs; equal answers share one project."""
+    """Render the template with these answers, without venv and image; equal answers share one project."""
 
     def __call__(self, **answers: Answer) -> Project: ...
 
@@ -119,7 +119,7 @@ Generate = Callable[..., subprocess.CompletedProcess[str]]
 def run(
     command: tuple[str | Path, ...], *, cwd: Path, env: Mapping[str, str] | None = None, typed: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to which a text is typed; variables in `env` are added to ours, empty ones removed."""
+    """Run a command to which a text is typed; `env` is added to the environment, and empty variables are removed."""
     merged = {name: value for name, value in {**os.environ, **(env or {})}.items() if value}
     return subprocess.run(
         [str(part) for part in command],
@@ -146,15 +146,15 @@ def load_hook(name: str, folder: str = "hooks") -> ModuleType:
 
 @pytest.fixture(scope="session")
 def pre() -> ModuleType:
-    """The hook that judges the answers."""
+    """The hook that checks the answers."""
     return load_hook("pre_gen_project")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _quiet_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No slow proof runs unless a test asks for it, and no run leaves bytecode beside what it reads.
+    """No slow check runs unless a test starts it, and no run leaves bytecode beside what it reads.
 
-    Mypy reads the packages once for all environments: it knows them by their content.
+    Mypy reads the packages once for all environments: the cache has them by their content.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BACKEND_SKIP_SETUP", "1")
@@ -233,7 +233,7 @@ def one_at_a_time(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """The home of somebody who has never used cookiecutter."""
+    """The home folder of a user who has never used cookiecutter."""
     home = tmp_path / "home"
     home.mkdir()
     return home
@@ -300,7 +300,7 @@ def tool(name: str) -> Path:
 
 
 def path_with_uv() -> str:
-    """The PATH of somebody who has uv: ours, and the environment that runs the tests."""
+    """A PATH with uv: the current one, and the environment that runs the tests."""
     return f"{tool('uv').parent}{os.pathsep}{os.environ['PATH']}"
 
 

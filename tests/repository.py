@@ -1,4 +1,4 @@
-"""Repositories of git, as somebody makes them who is called Ada."""
+"""Git repositories of a user called Ada."""
 
 from collections.abc import Mapping
 from pathlib import Path

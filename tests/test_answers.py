@@ -67,7 +67,7 @@ SLUGS = (
     st.text(max_size=10)
     | st.from_regex(r"[a-z][a-z0-9]{,9}(-[a-z0-9]{1,9}){,6}", fullmatch=True)
     | st.sampled_from(["no", "yes", "on", "null", "true", "e1", "con", "template0", "a\n"])
-).filter(lambda slug: not re.search(r"\{[{%#]", slug))  # what cookiecutter makes of tags is judged
+).filter(lambda slug: not re.search(r"\{[{%#]", slug))  # what cookiecutter makes of tags is checked
 AS_MANY = [
     100,
     pytest.param(1_000, marks=pytest.mark.slow),

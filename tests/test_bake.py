@@ -18,7 +18,7 @@ LOCKS = {"requirements.txt", "requirements-dev.txt"}
 # An example's name would count as a word of it.
 PLAIN = {"project_name": "Shop", "description": "Sells."}
 
-# What tells of an option, in small letters.
+# Words that belong to an option, in small letters.
 WORDS = {
     "database=postgresql": ("postgres", "asyncpg", "psql", "pg_", "pgbouncer", "replicas.yaml"),
     "example": ("budget", "transactions"),

@@ -139,10 +139,10 @@ def test_production_settings_that_are_missing_stop_the_start_by_name(start: Star
 def test_it_holds_what_runs_and_nothing_else(bake: Bake, image: str) -> None:
     project = bake()
     files = docker("run", "--rm", "--entrypoint", "find", image, "/app", "/venv", "-type", "f").splitlines()
-    ours = {name.removeprefix("/app/") for name in files if name.startswith("/app/")}
+    copied = {name.removeprefix("/app/") for name in files if name.startswith("/app/")}
     expected = {name for name in project.files() if name.startswith(("api/", "migrations/"))}
     expected |= {"pyproject.toml", "gunicorn.conf.py"}
-    assert ours == expected
+    assert copied == expected
     packages = {name.partition("/site-packages/")[2].partition("/")[0] for name in files}
     assert "fastapi" in packages
     assert packages.isdisjoint({"pytest", "pip", "ruff", "mypy", "schemathesis"})

@@ -1,4 +1,4 @@
-"""The manifests: what they say, judged by Kubernetes' own schemas and by the application, and what they do when run."""
+"""The manifests: valid by Kubernetes' own schemas and for the application, and what they do when run."""
 
 import base64
 import json
@@ -159,7 +159,7 @@ def test_what_is_probed_is_what_the_application_serves(bake: Bake, environment: 
     assert {probe["port"] for probe in probes.values()} == {port["name"]}
     assert all("get" in served[probe["path"]] for probe in probes.values())
 
-    # The one that may end a pod touches nothing; the one that asks the database only takes it out of service.
+    # Liveness, which restarts a pod, uses no database; readiness only takes it out of service.
     assert "503" not in served[probes["liveness"]["path"]]["get"]["responses"]
     assert "503" in served[probes["readiness"]["path"]]["get"]["responses"]
     assert probes["startup"] == probes["liveness"]
@@ -448,7 +448,7 @@ def running_container() -> str:
 
 
 def assert_confined(container: str) -> None:
-    """Look from inside whether what the manifest asks for is so."""
+    """Check from inside the container that the manifest is applied."""
     status = podman("exec", container, "cat", "/proc/1/status")
     assert status.returncode == 0, status.stderr
     said = dict(line.split(":\t", 1) for line in status.stdout.splitlines() if ":\t" in line)

@@ -53,14 +53,14 @@ def test_any_two_choices_meet_in_a_combination_whose_tests_run() -> None:
 
 
 @pytest.mark.parametrize(("example", "auth"), [(False, True), (True, False), (False, False)])
-def test_requests_that_nobody_thought_of_get_documented_answers(
+def test_generated_requests_get_documented_responses(
     bake: Bake, environment: Path, *, example: bool, auth: bool
 ) -> None:
     done = bake(example=example, auth=auth).run(environment / "pytest", "-q", "-p", "no:cacheprovider", "tests/fuzz.py")
     assert done.returncode == 0, done.stdout
 
 
-def test_requests_that_nobody_thought_of_get_documented_answers_on_postgresql(
+def test_generated_requests_get_documented_responses_on_postgresql(
     bake: Bake, environment: Path, postgresql: str
 ) -> None:
     database = {"TEST_DATABASE_URL": postgresql}
@@ -107,7 +107,7 @@ def test_a_request_takes_its_seven_steps_on_postgresql(copy: Project, postgresql
 
 
 def walk_through_the_example(server: str) -> None:
-    """Show each promise of the worked example once."""
+    """Use each feature of the worked example once."""
     budgets = f"{server}/v1/budgets"
 
     about = wait_for(f"{server}/")

@@ -32,7 +32,7 @@ EVIDENCE = {
     "python-multipart": "Form(",
 }
 
-# What the first entity of one's own needs, whoever imports it before.
+# Modules for the first entity of the project's own, which nothing imports before.
 READY_FOR_USE = {
     "api.models",
     "api.dependencies.pagination",

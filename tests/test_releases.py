@@ -1,4 +1,4 @@
-"""What a release promises to projects of earlier ones, what it says, and how the locks stay fresh."""
+"""Releases: projects of earlier ones can be updated, the changelog is complete, and the locks stay fresh."""
 
 import itertools
 import json
@@ -58,7 +58,7 @@ def sections(changelog: str) -> dict[str, str]:
 
 
 def upgrade_note(section: str) -> str:
-    """Give what a version tells people to do."""
+    """Return the instructions for a version."""
     return section.partition("### Upgrade\n")[2].partition("\n### ")[0]
 
 
@@ -67,7 +67,7 @@ VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 
 
 class TestAnswers:
-    """Answers that were recorded once are good for ever, or somebody is told what to do."""
+    """Recorded answers stay valid, or the changelog describes what to do."""
 
     def test_the_answers_of_the_last_release_can_be_used_again_or_a_note_says_what_to_do(self) -> None:
         note = upgrade_note(next(iter(CHANGELOG.values())))

@@ -129,7 +129,7 @@ def test_a_host_that_swallows_everything_is_an_outage(project: Project, environm
     with socket.socket() as full, socket.socket() as first:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
-        first.connect(full.getsockname())  # the queue is full: whoever comes now hears nothing
+        first.connect(full.getsockname())  # the queue is full: a new connection gets no response
         url = f"postgresql://user@127.0.0.1:{full.getsockname()[1]}/app"
         with serving(project, environment, tmp_path, {"DATABASE_URL": url, "DATABASE_TIMEOUT": str(TIMEOUT)}) as server:
             answer, seconds = timed("GET", f"{server.url}/readyz")

@@ -486,7 +486,7 @@ class TestFaults:
         write(project.path, dict(list(new.items())[:2]), {})
         left = [line.removeprefix("?? ") for line in changes(project)]
         assert len(left) == 2
-        with pytest.raises(RefusedError, match=r"If an interrupted run has left it, `git status`"):
+        with pytest.raises(RefusedError, match=r"If an interrupted run left it: `git status`"):
             add(project, "invoice", INVOICE)
         git(project.path, "clean", "--force", "-d", "--quiet")
         add(project, "invoice", INVOICE)

@@ -21,7 +21,7 @@ EAVESDROPPER = """#!/bin/sh
 
 
 def secrets_of(project: Project) -> list[str]:
-    """The values in `.env` that nobody else may know."""
+    """The secret values in `.env`."""
     found = re.findall(r"^[A-Z_]+=(.{40,})$", project.text(".env"), flags=re.MULTILINE)
     assert len(set(found)) == 2
     return found

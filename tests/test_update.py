@@ -181,7 +181,7 @@ def fresh(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Calla
 
 
 def record(project: Project) -> dict[str, object]:
-    """What cruft knows of a project."""
+    """Cruft's record of a project."""
     content: dict[str, object] = json.loads(project.text(RECORD))
     return content
 

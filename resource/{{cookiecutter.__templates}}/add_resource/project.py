@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-LEFT_OVER = "If an interrupted run has left it, `git status` shows the rest; `git clean` and `git restore` take it back."
+LEFT_OVER = "If an interrupted run left it: `git status` shows the rest, `git clean` and `git restore` take it back."
 
 
 class RefusedError(Exception):

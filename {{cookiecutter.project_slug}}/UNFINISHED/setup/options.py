@@ -20,7 +20,7 @@ OPTION_FILES: dict[str, tuple[str, ...]] = {
     "auth|example": ("migrations/versions/0001_initial.py",),
     "example": (
         *("api/*/budgets.py", "api/*/transactions.py", "docs/recipes.md"),
-        *("tests/*/test_budgets.py", "tests/*/test_transactions.py", "tests/routers/conftest.py"),
+        *("tests/*/test_budgets.py", "tests/*/test_transactions.py"),
     ),
     "telemetry": ("api/dependencies/telemetry.py", "tests/collector.py", "tests/test_telemetry.py"),
     "database=postgresql": ("deploy/base/migration.yaml", "deploy/base/replicas.yaml"),
