@@ -121,12 +121,12 @@ def measure(server: Server, database: PostgreSQL, route: str, clients: int, seco
     Raises:
         RuntimeError: A request failed, which takes less time than a success, or none was answered.
     """
+    token = server.sign_in()  # before the rows, which need their owner
     for statement in (server.backend.rows, "VACUUM ANALYZE"):
         database.query(statement, server.backend.database)
     requests = server.log_file.with_suffix(f".{route}")
     requests.write_text("\n".join(server.backend.requests[route]) + "\n", encoding="ascii")
     options = ["--threads=1", f"--connections={clients}", f"--duration={seconds}s", "--timeout=10s"]
-    token = server.sign_in()
     options += ["--header", f"Authorization: Bearer {token}"] if token else []
     command = ["wrk", *options, f"--script={SCRIPT}", server.url, "--", str(requests)]
     before = server.processor_seconds()
