@@ -5,6 +5,7 @@ import json
 import os
 import statistics
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -12,7 +13,7 @@ from datetime import UTC, datetime
 from importlib.metadata import distributions
 from pathlib import Path
 
-from benchmarks.backends import HERE, ROUTES, Backend, all_backends, interpreter
+from benchmarks.backends import HERE, PYTHON, ROUTES, Backend, all_backends, interpreter
 from benchmarks.image import image_size, packages_size
 from benchmarks.load import Cost, Server, measure, pinned, processors, serve
 from benchmarks.report import Costs, Footprint, Result, page
@@ -28,6 +29,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="measure once, briefly, and only print")
     quick = parser.parse_args().quick
+    python = run((interpreter(), "--version"), cwd=HERE).stdout.strip()
+    if f" {PYTHON}." not in python:
+        sys.exit(f"Python {PYTHON} is not on the PATH")
     rounds, seconds = (1, 1) if quick else (5, 2)
     commit = run(("git", "describe", "--always", "--dirty"), cwd=HERE).stdout.strip()
     began, load = datetime.now(UTC), os.getloadavg()[0]
@@ -44,7 +48,6 @@ def main() -> None:
             name: Footprint(versions(each), started[name], memory[name], packages_size(each), image_size(each))
             for name, each in backends.items()
         }
-    python = run((interpreter(), "--version"), cwd=HERE).stdout.strip()
     machine = f"{python}, {os.cpu_count()} processors, {began:%d %B %Y}; load before the start {load:.1f}"
     result = Result(
         costs, few, CLIENTS, FEW_CLIENTS, footprints, rounds, seconds, f"Measured at {commit} with {machine}."

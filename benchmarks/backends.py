@@ -205,17 +205,18 @@ def requests(health: str, one: str, page: str, create: str, **body: str) -> dict
 
 
 def generate(package: str, *command: str) -> Path:
-    """Generate a project and install its packages, once for each version of the generator; return its folder."""
+    """Generate a project and install its packages, once for each version and Python; return its folder."""
     version = PUBLISHED[package]
     folder = Path(sys.prefix) / f"{package}-{version}"
     environment = {"UV_PYTHON": interpreter(), "UV_COMPILE_BYTECODE": "1", "VIRTUAL_ENV": "", "PATH": path_with_uv()}
-    if not (folder / ".installed").exists():
+    marker = folder / ".installed"
+    if not marker.exists() or marker.read_text(encoding="utf-8") != interpreter():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         check((tool("uv"), "tool", "run", "--from", f"{package}=={version}", *command), folder, environment)
         [project] = folder.glob("shop/**/pyproject.toml")
         check((tool("uv"), "sync", "--no-dev"), project.parent, environment)
-        (folder / ".installed").touch()
+        marker.write_text(interpreter(), encoding="utf-8")
     return folder / "shop"
 
 

@@ -57,9 +57,9 @@ Written by `make bench`, never by hand. Compare figures within one run: absolute
 
 ## How it was measured
 
-- Each backend as it ships, with its own server, settings, pool and tables: {published}, generated with SQLAlchemy,
-  asyncpg and PostgreSQL, and served by the command of their Dockerfiles; `generated` is this template with `auth` declined,
-  `generated, auth` with its default answers, both in production. `fastapi-fullstack` is generated without Logfire, AI and
+- Each backend as it ships, with its own server, settings, pool and tables: {published}, generated
+  with SQLAlchemy, asyncpg and PostgreSQL, and served by the command of their Dockerfiles; `generated` is this template with
+  `auth` declined, `generated, auth` with its default answers, both in production. `fastapi-fullstack` is generated without Logfire, AI and
   front end, with its example resource.
 - `limit` (Starlette, asyncpg, hand-written SQL, orjson) and `typical` (FastAPI, SQLModel, psycopg in the thread pool) run in
   the server of the generated backend, on its tables.
@@ -72,8 +72,8 @@ Written by `make bench`, never by hand. Compare figures within one run: absolute
 
 - The routes are not equal: the last column of the first table says what each does. `fastapi-template` has no route for one row,
   and its page has neither an order nor a total; `fastapi-fullstack` selects the user for each request.
-- Their pools keep 5 connections and open up to 10 more, which they close after use: with {result.clients} clients they spend CPU
-  on new connections, with {result.few_clients} they don't. So the goals are given for both.
+- The pools of the published ones keep 5 connections and open up to 10 more, which they close after use: with
+  {result.clients} clients they may spend CPU on new connections, with {result.few_clients} they don't. So the goals are given for both.
 - Local connections without TLS or passwords, small rows, one processor: nothing here says how any of them scales.
 
 {result.machine}

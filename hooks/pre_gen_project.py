@@ -45,6 +45,7 @@ IMAGE = re.compile(
     r"(?:[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]+)?/)?[a-z0-9]+(?:(?:[.]|_{1,2}|-+|/)[a-z0-9]+)*"
     r"(?:@sha256:[0-9a-f]{64}|:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}(?:@sha256:[0-9a-f]{64})?)"
 )
+NO_USERADD = re.compile(r".*(alpine|distroless).*")
 OFFICIAL_PYTHON = re.compile(r"(?:.*/)?python:(3\.[0-9]+)\b.*")
 
 # What is written: git must be able to restore it in a folder that exists, unless an outer repository ignores all ("./").
@@ -124,6 +125,8 @@ def check(name: str, value: object, version: str) -> tuple[str | None, str]:
         official = OFFICIAL_PYTHON.fullmatch(str(value))
         if not isinstance(value, str) or not IMAGE.fullmatch(value) or len(value) > MAX_IMAGE_LENGTH:
             rule = "It must be the name of an image with a tag or a digest."
+        elif NO_USERADD.fullmatch(value):
+            rule = "It must have pip and `useradd`, which Alpine and distroless images lack."
         elif official and official[1] != version:
             rule = f"It has Python {official[1]}, and python_version is {version}."
         return rule, f"python:{version}-slim"

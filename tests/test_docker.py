@@ -86,6 +86,14 @@ def test_it_does_not_run_as_root(image: str) -> None:
     assert inspect(image, "{{.Config.User}}") == "10001"
 
 
+def test_its_labels_say_what_it_is_made_of(bake: Bake) -> None:
+    labels = {"source": "https://example.com/budget-api", "revision": "0" * 40, "version": "1.2.3"}
+    arguments = (f"--build-arg={name.upper()}={value}" for name, value in labels.items())
+    image = docker("build", "--quiet", *arguments, bake().path)
+    said = json.loads(inspect(image, "{{json .Config.Labels}}"))
+    assert said.items() >= {f"org.opencontainers.image.{name}": value for name, value in labels.items()}.items()
+
+
 def test_several_workers_start_at_once_on_a_new_database(start: Start) -> None:
     port = free_port()
     start("--publish", f"127.0.0.1:{port}:5000", "--env", "WEB_CONCURRENCY=4")
@@ -100,7 +108,9 @@ def test_its_data_outlives_the_container(start: Start) -> None:
             container = start("--publish", f"127.0.0.1:{port}:5000", "--volume", f"{volume}:/data")
             wait_for(f"http://127.0.0.1:{port}/readyz")
             answer = ask(
-                "POST", f"http://127.0.0.1:{port}/v1/users", {"email": "ada@example.com", "password": "x" * 12}
+                "POST",
+                f"http://127.0.0.1:{port}/v1/users",
+                {"email": "ada@example.com", "password": "seven green owls knit"},
             )
             assert answer.status == expected
             docker("rm", "--force", container)
@@ -260,6 +270,19 @@ def test_a_change_of_the_code_does_not_install_again(bake: Bake, image: str, tmp
     assert layers[0][-1] != layers[1][-1]
 
 
+def test_it_serves_where_files_are_readable_by_their_owner_alone_when_it_is_built(bake: Bake, tmp_path: Path) -> None:
+    shutil.copytree(bake().path, tmp_path / "project")
+    assert Project(tmp_path / "project").run("chmod", "-R", "go=", ".").returncode == 0
+    tag, port = "budget-api:umask", free_port()
+    docker("build", "--quiet", "--tag", tag, tmp_path / "project")
+    container = docker("run", "--detach", "--publish", f"127.0.0.1:{port}:5000", tag)
+    try:
+        assert wait_for(f"http://127.0.0.1:{port}/readyz").status == 200
+    finally:
+        docker("rm", "--force", "--volumes", container)
+        docker("rmi", tag)
+
+
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.14"])
 def test_the_image_builds_with_every_other_python(bake: Bake, version: str) -> None:
     base = f"python:{version}-slim"
@@ -292,6 +315,8 @@ def test_what_is_written_to_the_composition_is_there_after_a_restart(bake: Bake,
     project = Project(tmp_path / "walk-through")
     server = "http://localhost:8000"
     try:
+        env = project.text(".env").replace("\nPOSTGRES_PASSWORD=", "\nPOSTGRES_PASSWORD='@p /:#%40$s?&\"' # ")
+        (project.path / ".env").write_text(env, encoding="utf-8")
         up = project.run("make", "up")
         assert up.returncode == 0, up.stdout + up.stderr
         token = sign_in(server)
@@ -305,6 +330,41 @@ def test_what_is_written_to_the_composition_is_there_after_a_restart(bake: Bake,
         assert project.run("docker", "compose", "ps", "--all", "--quiet").stdout == ""
     finally:
         project.run("docker", "compose", "down", "--volumes", "--rmi", "local")
+
+
+def test_a_backup_of_the_readme_brings_back_what_was_there(bake: Bake, tmp_path: Path) -> None:
+    shutil.copytree(bake(database="sqlite", project_slug="backed-up").path, tmp_path / "backed-up")
+    project = Project(tmp_path / "backed-up")
+    [back_up] = [block for block in readme_blocks(project) if "VACUUM INTO" in block]
+    [restore] = [block for block in readme_blocks(project) if ".backup(" in block]
+    server = "http://localhost:8000"
+    try:
+        assert project.run("make", "up").returncode == 0
+        assert "backed-up_data" in docker("volume", "ls", "--quiet").splitlines()
+        token = sign_in(server)
+
+        def write(name: str) -> str:
+            written = ask("POST", f"{server}/v1/budgets", {"name": name, "limit": "12.50"}, token)
+            return f"{server}{written.headers['location']}"
+
+        before = write("before")
+        assert (done := project.run("bash", "-ec", back_up)).returncode == 0, done.stderr
+        after = write("after")
+        assert (done := project.run("bash", "-ec", restore)).returncode == 0, done.stderr
+        wait_for(f"{server}/readyz")
+        assert [ask("GET", url, token=token).status for url in (before, after)] == [200, 404]
+        assert ask("GET", write("again"), token=token).status == 200
+    finally:
+        project.run("docker", "compose", "down", "--volumes", "--rmi", "local")
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_the_user(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir(mode=0o755)
+    container = start("--volume", f"{tmp_path / 'data'}:/data")
+    assert docker("wait", container) != "0"
+    lines = attempt("logs", container).stderr.splitlines()
+    assert len(lines) == 2
+    assert "SQLITE_FILE: the user 10001 can't write to /data" in lines[1]
 
 
 def test_the_composition_says_what_is_missing_where_there_are_no_secrets(bake: Bake, tmp_path: Path) -> None:

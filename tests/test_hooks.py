@@ -59,6 +59,7 @@ class TestValidation:
         python:3.13-slim@sha256:{"0" * 64} localhost:5000/team_a/base--image@sha256:{"f" * 64}
         registry.access.redhat.com/ubi9/python-312:1.7 Registry.example.com/python-3.12:latest"""
     BAD_IMAGES = f"""
+        python:3.13-alpine python:3.13-alpine3.23 gcr.io/distroless/python3-debian13:latest alpine:3.23
         python scratch python: Python:3.13 --platform=x $IMAGE:1 python:$(id) a//b:1 /python:3.13 https://x/python:3.13
         python:3.13" python:é python@sha256:0 {"x" * 255}:1 python:3.12-slim docker.io/library/python:3.14 mirror:5000/python:3.1-x"""
     BAD_NAMES = (

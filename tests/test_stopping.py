@@ -17,7 +17,7 @@ import pytest
 
 from conftest import Bake, Project
 from postgresql import PostgreSQL
-from serving import Clients, Server, migrate, replace_workers, serving, wait_until
+from serving import Clients, Server, image_command, migrate, replace_workers, serving, wait_until
 from web import ask, free_port, sign_in, wait_for
 
 pytestmark = [
@@ -100,19 +100,21 @@ def test_an_idle_connection_does_not_delay_the_replacement_of_workers(
         ("DRAIN_SECONDS", "nan"),
         ("DRAIN_SECONDS", "inf"),
         ("WEB_CONCURRENCY", "0"),
+        ("WEB_CONCURRENCY", "two"),
+        ("FORWARDED_ALLOW_IPS", "proxy"),
     ],
 )
 def test_a_wrong_value_stops_the_start_with_one_line_that_names_it(
     project: Project, environment: Path, variable: str, value: str
 ) -> None:
-    bind = f"--bind=127.0.0.1:{free_port()}"
-    done = project.run(environment / "gunicorn", "api.main:app", bind, env={variable: value})
+    program, *arguments = image_command(project)
+    done = project.run(environment / program, *arguments, env={variable: value})
     assert done.returncode == 1
-    assert re.fullmatch(rf"{variable}: .+\n", done.stderr)
+    assert re.fullmatch(rf"The settings are not valid:\n{variable}[.0-9]*: .+\n", done.stderr)
 
 
-def test_an_empty_drain_time_is_none(project: Project, environment: Path, tmp_path: Path) -> None:
-    with serving(project, environment, tmp_path, {"DRAIN_SECONDS": ""}) as server:
+def test_an_empty_setting_is_unset(project: Project, environment: Path, tmp_path: Path) -> None:
+    with serving(project, environment, tmp_path, {"DRAIN_SECONDS": "", "WEB_CONCURRENCY": ""}) as server:
         server.process.terminate()
         wait_until(lambda: refuses(server), "connections are refused", seconds=3)
         assert server.process.wait(10) == 0

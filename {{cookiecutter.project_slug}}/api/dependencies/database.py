@@ -23,6 +23,7 @@ from sqlalchemy.exc import DisconnectionError  # option: database=postgresql
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from api.dependencies.postgresql import PARAMETERS, connect_arguments, uses_pgbouncer  # option: database=postgresql
 from api.dependencies.settings import Settings
 from api.services.errors import DatabaseUnavailableError
 
@@ -57,16 +58,27 @@ def create_engine(settings: Settings, *, for_migrations: bool = False) -> AsyncE
     Migrations have no time limit for statements. On SQLite they have no foreign keys either: it alters a table by copying
     and dropping it, which would delete the rows that refer to it.
     """
+    url = settings.database_url or URL.create("sqlite+aiosqlite", database=str(settings.sqlite_file))
+    arguments: dict[str, object] = {"timeout": settings.database_timeout}  # for connecting, and on SQLite for locks
+    # option: database=postgresql
+    if url.get_backend_name() == "postgresql":
+        arguments = connect_arguments(url, settings.database_timeout)
+        url = url.difference_update_query(PARAMETERS - {"host", "port"})
+    # end: database=postgresql
     engine = create_async_engine(
-        settings.database_url or URL.create("sqlite+aiosqlite", database=str(settings.sqlite_file)),
+        url,
         pool_size=settings.database_pool_size,
         max_overflow=settings.database_max_overflow + 1,  # for SQLite's writer, which `Database` does not count
-        connect_args={"timeout": settings.database_timeout},  # for connecting, and on SQLite for locks
+        connect_args=arguments,
         hide_parameters=True,  # errors are logged, and parameters may be secret
     )
-    configure = _configure_sqlite
-    configure = _configure_sqlite if engine.name == "sqlite" else _configure_postgresql  # option: database=postgresql
-    configure(engine, None if for_migrations else settings.database_timeout)
+    timeout = None if for_migrations else settings.database_timeout
+    # option: database=postgresql
+    if engine.name == "postgresql":
+        _configure_postgresql(engine, timeout)
+        return engine
+    # end: database=postgresql
+    _configure_sqlite(engine, timeout)
     return engine
 
 
@@ -85,7 +97,7 @@ def _configure_sqlite(engine: AsyncEngine, timeout: float | None) -> None:
         cursor = connection.cursor()
         with suppress(OperationalError):  # another process is changing the mode, for which SQLite does not wait
             cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.execute("PRAGMA synchronous = FULL")  # what is committed outlives a power cut
         cursor.execute(f"PRAGMA foreign_keys = {'ON' if timeout else 'OFF'}")
         cursor.close()
         connection.isolation_level = None  # the driver begins no transaction by itself
@@ -114,9 +126,10 @@ def _configure_postgresql(engine: AsyncEngine, timeout: float | None) -> None:
 
     @event.listens_for(engine.sync_engine, "do_connect")
     def on_connect(dialect: Dialect, _: object, arguments: list[object], options: dict[str, object]) -> DBAPIConnection:
+        shared = "prepared_statement_name_func" in options  # by PgBouncer, which would keep the limit for others
         try:
             connection = dialect.connect(*arguments, **options, command_timeout=timeout and timeout + GRACE)
-            if timeout and isinstance(connection, AdaptedConnection):
+            if timeout and not shared and isinstance(connection, AdaptedConnection):
                 limit = f"SET statement_timeout = '{timeout * 1000:.0f}ms'"
                 connection.run_async(lambda driver: driver.execute(limit))
         except Exception as error:
@@ -159,6 +172,8 @@ class Database:
         if self.engine.name == "postgresql":
             self._write_limiter = self._connection_limiter
             self._readonly = {"isolation_level": "AUTOCOMMIT"}
+            if uses_pgbouncer(settings.database_url):
+                self._readonly = {"postgresql_readonly": True}
         # end: database=postgresql
         event.listen(self.engine.sync_engine, "handle_error", self._translate)
 

@@ -1,13 +1,11 @@
 """Settings, read once from the environment and from `.env`; the environment takes precedence."""
 
 import json
+import os
+import sys
 from pathlib import Path
 from secrets import token_urlsafe  # option: auth
-from typing import (
-    Annotated,
-    Literal,
-    Self,  # option: auth|database=postgresql
-)
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     BeforeValidator,
@@ -17,11 +15,14 @@ from pydantic import (
     SecretStr,  # option: auth
     StringConstraints,
     ValidationError,
-    model_validator,  # option: auth|database=postgresql
+    model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+from api.dependencies.middleware.body_limit import MAX_BUFFERED_BYTES
+from api.dependencies.postgresql import connect_arguments, split_hosts  # option: database=postgresql
 
 DRIVERS = {
     # option: database=postgresql
@@ -31,6 +32,8 @@ DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
 }
 """The asynchronous driver for each scheme of a database URL."""
+
+MAX_SECONDS = 3600
 # option: auth
 
 MIN_SECRET_LENGTH = 32
@@ -47,8 +50,13 @@ REQUIRED_IN_PRODUCTION = {
 
 
 def parse_database_url(value: str | URL) -> URL:
-    """Return a database URL with its driver, or raise a `ValueError` if it names no supported database or no file."""
+    """Return a database URL with its driver.
+
+    Raises:
+        ValueError: if it names no supported database, no file, or a parameter or value that the driver does not support.
+    """
     try:
+        value = split_hosts(value)  # option: database=postgresql
         url = make_url(value)
     except (ArgumentError, ValueError):  # a ValueError for a port that is not a number; its message has the port
         message = "not a database URL"
@@ -57,13 +65,14 @@ def parse_database_url(value: str | URL) -> URL:
     if scheme not in DRIVERS:
         message = f"{scheme}:// is not supported; use one of {', '.join(f'{name}://' for name in DRIVERS)}"
         raise ValueError(message)
-    # option: database=postgresql
-    if "sslmode" in url.query:  # libpq's name of asyncpg's parameter ssl
-        url = url.update_query_dict({"ssl": url.query["sslmode"]}).difference_update_query(["sslmode"])
-    # end: database=postgresql
     if scheme == "sqlite" and url.database in {None, "", ":memory:"}:
         message = "a file is required: sqlite:///FILE"
         raise ValueError(message)
+    # option: database=postgresql
+    if scheme != "sqlite":
+        url = url.set(query={{"ssl": "sslmode"}.get(name, name): value for name, value in url.query.items()})
+        connect_arguments(url)
+    # end: database=postgresql
     return url.set(drivername=DRIVERS[scheme])
 
 
@@ -76,6 +85,13 @@ def parse_list(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()]
 
 
+# option: auth
+def parse_networks(value: object) -> object:
+    """Split a list as `parse_list` does; `*` stands for all addresses."""
+    return parse_list("0.0.0.0/0, ::/0" if value == "*" else value)
+
+
+# end: auth
 Host = Annotated[str, StringConstraints(to_lower=True, pattern=r"^(\*\.)?[A-Za-z0-9.:_-]+$")]
 """Such as `api.example.com`, or `*.example.com` for all its subdomains."""
 
@@ -95,17 +111,21 @@ class Settings(BaseSettings):
     sqlite_file: Path = Path("app.db")
     database_pool_size: int = Field(default=20, ge=1)
     database_max_overflow: int = Field(default=0, ge=0)
-    database_timeout: float = Field(default=5.0, gt=0)
+    database_timeout: float = Field(default=5.0, gt=0, le=MAX_SECONDS)
+    max_body_bytes: int = Field(default=128 * 1024, ge=1, le=MAX_BUFFERED_BYTES)
     # option: auth
     secret_key: SecretStr = Field(
         default_factory=lambda: SecretStr(token_urlsafe(MIN_SECRET_LENGTH)), min_length=MIN_SECRET_LENGTH
     )
     # end: auth
+    registration: Literal["open", "closed"] = "open"  # option: auth
     allowed_hosts: Annotated[list[Host], NoDecode, BeforeValidator(parse_list)] = []
     cors_origins: Annotated[list[Origin], NoDecode, BeforeValidator(parse_list)] = []
     docs: bool | None = None
-    forwarded_allow_ips: Annotated[list[IPvAnyNetwork], NoDecode, BeforeValidator(parse_list)] = []  # option: auth
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    forwarded_allow_ips: Annotated[list[IPvAnyNetwork], NoDecode, BeforeValidator(parse_networks)] = []  # option: auth
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)] = "INFO"
+    drain_seconds: float = Field(default=0.0, ge=0, le=MAX_SECONDS)
+    web_concurrency: int = Field(default=1, ge=1)
 
     # option: auth|database=postgresql
     @model_validator(mode="after")
@@ -117,6 +137,17 @@ class Settings(BaseSettings):
         return self
 
     # end: auth|database=postgresql
+    @model_validator(mode="after")
+    def _check_sqlite_file(self) -> Self:
+        folder = self.sqlite_file.absolute().parent
+        if self.database_url is None and not all(
+            os.access(path, os.W_OK) for path in (folder, *folder.glob(f"{self.sqlite_file.name}*"))
+        ):
+            user = os.getuid() if sys.platform != "win32" else "of this process"
+            message = f"SQLITE_FILE: the user {user} can't write to {folder} or to the file there; give it both: chown -R {user} FOLDER"
+            raise ValueError(message)
+        return self
+
     @property
     def in_production(self) -> bool:
         """Whether `environment` is `production`."""
@@ -139,3 +170,6 @@ def load_settings() -> Settings:
         )
         lines = (f"{name}: {rule}" if name else rule for name, rule in wrong)
         raise SystemExit("\n".join(["The settings are not valid:", *lines])) from None
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"The settings can't be read from .env: {error}"
+        raise SystemExit(message) from None
