@@ -16,7 +16,7 @@ project: .venv-project/.installed ## generate a backend beside this folder; args
 test: .venv/.installed ## run the tests; args="-m 'not slow'" leaves out those that take more than two seconds
 	@$(BIN)/pytest --numprocesses auto --dist loadscope --no-loadscope-reorder $(args)
 
-bench: .venv/.installed ## measure what benchmarks/RESULTS.md holds, for half an hour; args=--quick writes nothing; needs wrk
+bench: .venv/.installed ## measure what benchmarks/RESULTS.md holds, for a quarter of an hour; args=--quick writes nothing; needs wrk
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks $(args)
 
 # No cache, since cookiecutter would render the one that ruff leaves in the template.

@@ -1,19 +1,24 @@
--- Asks what stands in a file, in turn: METHOD PATH TYPE BODY a line. Prints what was measured as one line of JSON.
+-- Sends the requests of a file in turn, `METHOD PATH BODY` a line; `{n}` in a body is replaced by the request's number.
+-- Prints the result as one line of JSON.
 
 local lines = {}
 local number = 0
 
 function init(arguments)
+  wrk.headers["Content-Type"] = "application/json"
   for line in io.lines(arguments[1]) do
-    local method, path, kind, body = line:match("^(%S+) (%S+) ?(%S*) ?(.*)$")
-    local headers = { ["Content-Type"] = kind }
-    lines[#lines + 1] = wrk.format(method, path, kind ~= "" and headers or {}, body)
+    local method, path, body = line:match("^(%S+) (%S+) ?(.*)$")
+    lines[#lines + 1] = { method = method, path = path, body = body, whole = wrk.format(method, path, nil, body) }
   end
 end
 
 function request()
-  number = number % #lines + 1
-  return lines[number]
+  local line = lines[number % #lines + 1]
+  number = number + 1
+  if line.body == "" then
+    return line.whole
+  end
+  return wrk.format(line.method, line.path, nil, (line.body:gsub("{n}", number)))
 end
 
 function done(summary, latency)

@@ -1,22 +1,29 @@
-"""What one server is asked by many clients, and what that costs."""
+"""Serve a backend on one processor, and measure its requests from the others."""
 
 import json
 import os
+import signal
 import statistics
 import subprocess
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple, Self
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
-from serving import Server
+from benchmarks.backends import Backend
+from postgresql import PostgreSQL, children
+from serving import private_memory
+from web import ask, free_port, wait_for
 
 SCRIPT = Path(__file__).with_name("load.lua")
 
 
 class Cost(NamedTuple):
-    """What a route costs: requests a second, and in seconds two latencies and the server's processor a request."""
+    """Of a route: requests/s, and in seconds the median latency, its 99th percentile and the CPU time of a request."""
 
     rate: float
     p50: float
@@ -28,37 +35,51 @@ class Cost(NamedTuple):
         return cls(*(statistics.median(values) for values in zip(*costs, strict=True)))
 
 
-Costs = dict[tuple[str, str], Cost]
-"""By route and backend."""
+class Server(NamedTuple):
+    """A running backend, and the seconds from its start to the first 200."""
 
+    backend: Backend
+    url: str
+    pid: int
+    log_file: Path
+    started: float
 
-class Plan(NamedTuple):
-    """How much is measured; rows, clients and workers begin with those of the main table."""
+    def processes(self) -> list[int]:
+        """The ids of the server and its workers."""
+        return [self.pid, *children(self.pid)]
 
-    rounds: int
-    seconds: int
-    rows: tuple[int, ...]
-    clients: tuple[int, ...]
-    workers: tuple[int, ...]
+    def processor_seconds(self) -> float:
+        """The CPU time of all processes until now: utime and stime of proc(5)."""
+        stats = (Path(f"/proc/{pid}/stat").read_text(encoding="ascii") for pid in self.processes())
+        fields = (stat.rpartition(")")[2].split() for stat in stats)
+        return sum(int(field[11]) + int(field[12]) for field in fields) / os.sysconf("SC_CLK_TCK")
 
+    def memory(self) -> float:
+        """The private memory of a worker, in MiB; a server without workers is one itself."""
+        return private_memory(self.processes()[-1]) / 1024
 
-class Halves(NamedTuple):
-    """The processors: a worker has one of the servers' to itself, the clients and the database share the others."""
-
-    servers: list[int]
-    clients: list[int]
+    def sign_in(self) -> str:
+        """Return an access token of a user, who is registered before if necessary."""
+        if not self.backend.users:
+            return ""
+        register, login = self.backend.users
+        email, password = "ada@example.com", "a password of a few words"
+        ask("POST", f"{self.url}{register}", {"email": email, "password": password})
+        form = urlencode({"username": email, "password": password}).encode()
+        with urlopen(f"{self.url}{login}", form, timeout=10) as response:  # noqa: S310 - the URL is ours
+            token: str = json.load(response)["access_token"]
+        return token
 
 
 @cache
-def halves() -> Halves:
-    """Divide those that we have."""
-    processors = sorted(os.sched_getaffinity(0))
-    half = len(processors) // 2
-    return Halves(processors[:half], processors[half:])
+def processors() -> tuple[set[int], set[int]]:
+    """Divide the processors: the server has one, the clients and the database share the others."""
+    first, *others = sorted(os.sched_getaffinity(0))
+    return {first}, set(others or [first])
 
 
 @contextmanager
-def pinned(cores: Iterable[int]) -> Iterator[None]:
+def pinned(cores: set[int]) -> Iterator[None]:
     """Start processes that stay on these processors."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)
@@ -68,33 +89,53 @@ def pinned(cores: Iterable[int]) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def write_requests(file: Path, requests: list[str]) -> Path:
-    """Keep what the clients ask in turn: `METHOD PATH TYPE BODY`, the last two for a request that has a body."""
-    file.write_text("\n".join(requests) + "\n", encoding="ascii")
-    return file
+@contextmanager
+def serve(backend: Backend, folder: Path) -> Iterator[Server]:
+    """Serve a backend; its log is in the folder."""
+    port = str(free_port())
+    log_file = folder / f"{port}.log"
+    settings = {name: value.replace("{port}", port) for name, value in backend.settings.items()}
+    with log_file.open("wb") as log, pinned(processors()[0]):
+        began = time.monotonic()
+        process = subprocess.Popen(
+            [str(part).replace("{port}", port) for part in backend.command],
+            cwd=backend.folder,
+            env={**os.environ, **settings},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(f"{url}{backend.health}", 60, pause=0.01)
+        yield Server(backend, url, process.pid, log_file, time.monotonic() - began)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
-def measure(server: Server, requests: Path, clients: int, seconds: int) -> Cost:
-    """Ask for a while.
+def measure(server: Server, database: PostgreSQL, route: str, clients: int, seconds: int) -> Cost:
+    """Fill the table again, and send the requests of a route for a while.
 
     Raises:
-        RuntimeError: where a request failed, since a refusal is cheap, or none was answered.
+        RuntimeError: A request failed, which takes less time than a success, or none was answered.
     """
-    before = processor_seconds(server)
-    options = ("--threads=1", f"--connections={clients}", f"--duration={seconds}s", "--timeout=10s")
+    token = server.sign_in()  # before the rows, which need their owner
+    for statement in (server.backend.rows, "VACUUM ANALYZE"):
+        database.query(statement, server.backend.database)
+    requests = server.log_file.with_suffix(f".{route}")
+    requests.write_text("\n".join(server.backend.requests[route]) + "\n", encoding="ascii")
+    options = ["--threads=1", f"--connections={clients}", f"--duration={seconds}s", "--timeout=10s"]
+    options += ["--header", f"Authorization: Bearer {token}"] if token else []
     command = ["wrk", *options, f"--script={SCRIPT}", server.url, "--", str(requests)]
-    with pinned(halves().clients):
+    before = server.processor_seconds()
+    with pinned(processors()[1]):
         done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + 60)
-    spent = processor_seconds(server) - before
-    told = json.loads(done.stdout.splitlines()[-1])
-    if told["failed"] or not told["requests"]:
-        message = f"{told['failed']} of {told['requests']} requests failed: {requests.name}\n{server.log()[-2000:]}"
+    spent = server.processor_seconds() - before
+    result = json.loads(done.stdout.splitlines()[-1])
+    if result["failed"] or not result["requests"]:
+        log = server.log_file.read_text(encoding="utf-8")[-2000:]
+        message = f"{result['failed']} of {result['requests']} requests failed: {requests}\n{log}"
         raise RuntimeError(message)
-    return Cost(told["requests"] / told["seconds"], told["p50"], told["p99"], spent / told["requests"])
-
-
-def processor_seconds(server: Server) -> float:
-    """What the server's processes have used so far: proc(5), utime and stime."""
-    stats = (Path(f"/proc/{pid}/stat").read_text(encoding="ascii") for pid in (server.process.pid, *server.workers()))
-    fields = (stat.rpartition(")")[2].split() for stat in stats)
-    return sum(int(field[11]) + int(field[12]) for field in fields) / os.sysconf("SC_CLK_TCK")
+    return Cost(result["requests"] / result["seconds"], result["p50"], result["p99"], spent / result["requests"])

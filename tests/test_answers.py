@@ -168,7 +168,7 @@ class TestAccepted:
                 assert tomllib.loads(files["pyproject.toml"])["project"]["name"] == slug
                 assert {compose["services"]["api"]["image"], metadata["name"]} == {slug}
                 assert compose["services"]["db"]["environment"]["POSTGRES_DB"] == slug.replace("-", "_")
-                assert f"\n\t    -t {slug} .\n" in files["Makefile"]
+                assert f" -t {slug} .\n" in files["Makefile"]
 
         check()
 

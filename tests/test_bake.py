@@ -24,7 +24,17 @@ WORDS = {
     "example": ("budget", "transactions"),
     "auth": (
         *("api/auth", "auth.py", "/users", "users.py", "user_id", "current_user", "owner"),
-        *("users and logins", "passwords", "_token", "jwt", "pwdlib", "argon2", "multipart", "secret_key"),
+        *(
+            "users and logins",
+            "passwords",
+            "access_token",
+            "refresh_token",
+            "jwt",
+            "pwdlib",
+            "argon2",
+            "multipart",
+            "secret_key",
+        ),
     ),
     "telemetry": ("telemetry", "otel_", "otlp", "collector", "trace_id", "4318"),
     "ci=github": ("github", "dependabot"),
@@ -35,6 +45,7 @@ NEEDED_ALL_THE_SAME = {
     *(f"{name}: telemetry" for name in LOCKS),  # fastapi needs opentelemetry-api
     *(f"api/__init__.py: {word}" for word in ("telemetry", "otel_")),  # and fails for an unknown propagator
     "deploy/base/replicas.yaml: budget",  # PodDisruptionBudget
+    "compose.yaml: owner",  # FOWNER
 }
 
 
@@ -58,7 +69,7 @@ def test_the_layout_is_the_documented_one(bake: Bake) -> None:
 def test_the_default_project_can_be_read_in_an_hour(bake: Bake) -> None:
     project = bake()
     files = set(project.files()) - {".env"}
-    assert len(files) <= 99
+    assert len(files) <= 101
     read_piece_by_piece = {*LOCKS, "docs/recipes.md"}
     assert {name for name in files - read_piece_by_piece if project.text(name).count("\n") > 300} == set()
 
@@ -134,6 +145,21 @@ def test_the_composition_hands_on_every_setting(bake: Bake, answers: dict[str, A
     settings = set(re.findall(r"^\| `((?!OTEL_)[A-Z_]+)` ", project.text("README.md"), re.MULTILINE))
     where_the_volume_is = {"SQLITE_FILE"} | ({"DATABASE_URL"} if answers["database"] == "sqlite" else set())
     assert settings - where_the_volume_is <= set(handed_on)
+
+
+@pytest.mark.parametrize("answers", PAIRWISE, ids=named)
+def test_every_service_of_the_composition_restarts_and_has_limits_and_no_rights(
+    bake: Bake, answers: dict[str, Answer]
+) -> None:
+    services = yaml.safe_load(bake(**answers).text("compose.yaml"))["services"]
+    for name, service in services.items():
+        assert service["restart"] == ("no" if name == "migrate" else "unless-stopped")
+        assert (service["read_only"], service["cap_drop"]) == (name != "db", ["ALL"])
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}
+        assert service.keys() >= {"cpus", "mem_limit", "pids_limit"}
+    [published] = [port for service in services.values() for port in service.get("ports", ())]
+    assert published == "${PUBLISH:-127.0.0.1:8000}:5000"
 
 
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])

@@ -86,6 +86,14 @@ def test_it_does_not_run_as_root(image: str) -> None:
     assert inspect(image, "{{.Config.User}}") == "10001"
 
 
+def test_its_labels_say_what_it_is_made_of(bake: Bake) -> None:
+    labels = {"source": "https://example.com/budget-api", "revision": "0" * 40, "version": "1.2.3"}
+    arguments = (f"--build-arg={name.upper()}={value}" for name, value in labels.items())
+    image = docker("build", "--quiet", *arguments, bake().path)
+    said = json.loads(inspect(image, "{{json .Config.Labels}}"))
+    assert said.items() >= {f"org.opencontainers.image.{name}": value for name, value in labels.items()}.items()
+
+
 def test_several_workers_start_at_once_on_a_new_database(start: Start) -> None:
     port = free_port()
     start("--publish", f"127.0.0.1:{port}:5000", "--env", "WEB_CONCURRENCY=4")
@@ -100,7 +108,9 @@ def test_its_data_outlives_the_container(start: Start) -> None:
             container = start("--publish", f"127.0.0.1:{port}:5000", "--volume", f"{volume}:/data")
             wait_for(f"http://127.0.0.1:{port}/readyz")
             answer = ask(
-                "POST", f"http://127.0.0.1:{port}/v1/users", {"email": "ada@example.com", "password": "x" * 12}
+                "POST",
+                f"http://127.0.0.1:{port}/v1/users",
+                {"email": "ada@example.com", "password": "seven green owls knit"},
             )
             assert answer.status == expected
             docker("rm", "--force", container)

@@ -1,9 +1,12 @@
 """The generated backend under concurrent and sustained load."""
 
+import resource
+import socket
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
@@ -126,3 +129,47 @@ def test_a_minute_with_more_clients_than_connections_leaks_nothing(
         assert clients.acknowledged <= kept(server, token)
         assert postgresql_server.query(f"SELECT DISTINCT state {others}", url) == "idle"
         assert memory(server) < before * 1.2
+
+
+def connect(server: Server) -> socket.socket:
+    host, port = server.url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=10)
+
+
+def test_half_open_connections_beyond_the_soft_limit_of_files_keep_others_out_no_more(
+    bake: Bake, environment: Path, tmp_path: Path
+) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ExitStack() as stack:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+        try:
+            server = stack.enter_context(serving(bake(database="sqlite"), environment, tmp_path, {}))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        for _ in range(1100):
+            stack.enter_context(connect(server)).sendall(b"GET /livez HTTP/1.1\r\nHost: ")
+        assert {ask("GET", f"{server.url}/readyz").status for _ in range(10)} == {200}
+
+
+def test_unfinished_bodies_take_little_memory(bake: Bake, environment: Path, tmp_path: Path) -> None:
+    head = b"POST /v1/users HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with serving(bake(database="sqlite"), environment, tmp_path, {}) as server, ExitStack() as stack:
+        workers, before = server.workers(), memory(server)
+        for size in (100_000, 1_000_000):
+            for _ in range(400):
+                connection = stack.enter_context(connect(server))
+                with suppress(ConnectionError):  # beyond the limit the server closes it
+                    connection.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % size + b" " * size)
+            assert ask("GET", f"{server.url}/livez").status == 200
+        assert memory(server) - before < 128 * 1024
+        assert server.workers() == workers
+
+
+def test_of_many_registrations_at_once_some_are_refused_at_once(bake: Bake, environment: Path, tmp_path: Path) -> None:
+    with serving(bake(database="sqlite"), environment, tmp_path, {}) as server:
+        users = [{"email": f"{number}@example.com", "password": "seven green owls knit"} for number in range(60)]
+        responses = at_once([partial(ask, "POST", f"{server.url}/v1/users", user) for user in users])
+        assert {response.status for response in responses} == {201, 503}
+        assert {response.headers.get("retry-after") for response in responses} == {None, "1"}
+        assert "Traceback" not in server.log()
+        sign_in(server.url)

@@ -4,12 +4,15 @@ import os
 import re
 import shutil
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from conftest import Bake, Project
 from postgresql import PostgreSQL
+from serving import Clients, migrate, serving, wait_until
+from web import sign_in
 
 pytestmark = [
     pytest.mark.slow,
@@ -167,6 +170,54 @@ def test_enums_defaults_checks_and_renames_go_up_down_and_up_on_both_databases(m
         models.alembic(url, "downgrade", "base")
         models.alembic(url, "upgrade", "head")
         models.alembic(url, "check")
+
+
+ADD_A_COLUMN = '''"""Add a column that the code does not know yet."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    op.add_column("budgets", sa.Column("note", sa.String(20)))
+
+
+def downgrade() -> None:
+    op.drop_column("budgets", "note")
+'''
+
+
+def test_beside_a_long_reader_an_upgrade_gives_up_and_no_request_fails(
+    bake: Bake, environment: Path, postgresql_server: PostgreSQL, tmp_path: Path
+) -> None:
+    project = Project(shutil.copytree(bake().path, tmp_path / "copy"))
+    url = migrate(project, environment, postgresql_server.create_database())
+    with serving(project, environment, tmp_path, {"DATABASE_URL": url}) as server:
+        with Clients(server.url, sign_in(server.url), 4) as clients:
+            (project.path / "migrations/versions/0002_note.py").write_text(ADD_A_COLUMN, encoding="utf-8")
+            with postgresql_server.holding("SELECT count(*) FROM budgets", url):
+                done = project.run(environment / "alembic", "upgrade", "head", env={"DATABASE_URL": url})
+                assert done.returncode != 0
+                assert "FAILED: a long transaction holds the lock of a table" in done.stdout + done.stderr
+                assert "Traceback" not in done.stderr
+                clients.wait_for_more()
+            migrate(project, environment, url)
+            clients.wait_for_more()
+        assert (clients.refusals, clients.broken) == ([], [])
+
+
+def test_upgrades_at_once_queue(bake: Bake, environment: Path, postgresql_server: PostgreSQL) -> None:
+    url = postgresql_server.create_database()
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with ThreadPoolExecutor(6) as pool:
+        with postgresql_server.holding("SELECT pg_advisory_xact_lock(hashtext('alembic'))", url):
+            upgrades = [pool.submit(migrate, bake(), environment, url) for _ in range(6)]
+            wait_until(lambda: postgresql_server.query(waiting) == "6", "all six wait")
+        assert [upgrade.result() for upgrade in upgrades] == [url] * 6
+    assert postgresql_server.query("SELECT version_num FROM alembic_version", url) == "0001"
 
 
 def rename(script: Path, old: str, new: str) -> None:

@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import shutil
+import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,21 +17,26 @@ import pytest
 import yaml
 
 from conftest import COMPILED, EVERYTHING, Answer, Bake, Project, path_with_uv, tool
-from engine import needs_engine
-from repository import git
+from engine import docker, needs_engine
+from repository import git, imitated_gh, said
 from setup import options
+from web import free_port, wait_for
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the commands are those of a Unix shell")
 
 WORKFLOW = ".github/workflows/ci.yml"
+LOCKS = ".github/workflows/locks.yml"
+RELEASE = ".github/workflows/release.yml"
 GITLAB = ".gitlab-ci.yml"
 SCHEMAS = {
-    WORKFLOW: ("github", "vendor.github-workflows"),
+    **dict.fromkeys((WORKFLOW, LOCKS, RELEASE), ("github", "vendor.github-workflows")),
     ".github/dependabot.yml": ("github", "vendor.dependabot"),
     GITLAB: ("gitlab", "vendor.gitlab-ci"),
 }
 # Keywords of GitLab at the place where jobs stand.
 NO_JOBS = ("workflow", "default", "variables")
+# Jobs of GitLab with tests of their own, which are other workflows on GitHub.
+LATER_JOBS = ("upgrade", "propose", "release")
 KNOWN_VULNERABILITY: dict[str, object] = {
     "id": "PYSEC-0000-1",
     "details": "Only for this test.",
@@ -70,7 +77,7 @@ def gitlab_steps(project: Project) -> Iterator[Step]:
     pipeline = read(project, GITLAB)
     yield from (Step("default", line, {}) for line in pipeline["default"]["before_script"])
     for name, job in pipeline.items():
-        if name not in NO_JOBS:
+        if name not in (*NO_JOBS, *LATER_JOBS):
             variables = {**pipeline["variables"], **job.get("variables", {})}
             for part in ("before_script", "script", "after_script"):
                 yield from (Step(name, line, variables) for line in job.get(part, ()))
@@ -138,17 +145,39 @@ def test_the_workflow_holds_no_known_weakness(bake: Bake, database: str) -> None
 
 
 def test_each_action_is_pinned_by_its_commit_and_says_its_version(bake: Bake) -> None:
-    uses = re.findall(r"uses: (.+)", bake(ci="github").text(WORKFLOW))
+    project = bake(ci="github")
+    uses = [each for name in (WORKFLOW, LOCKS, RELEASE) for each in re.findall(r"uses: (.+)", project.text(name))]
+    uses.remove(f"$/{WORKFLOW}")
     assert uses
     assert [each for each in uses if not re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", each)] == []
 
 
 def test_a_workflow_may_only_read_the_code_and_ends_in_time(bake: Bake) -> None:
-    workflow = read(bake(ci="github"), WORKFLOW)
-    assert workflow["permissions"] == {}
-    for job in workflow["jobs"].values():
-        assert job["permissions"] == {"contents": "read"}
-        assert job["timeout-minutes"] <= 20
+    project, read_only = bake(ci="github"), {"contents": "read"}
+    workflows = [read(project, name) for name in (WORKFLOW, LOCKS, RELEASE)]
+    assert [workflow["permissions"] for workflow in workflows] == [{}, {}, {}]
+    jobs = {name: job for workflow in workflows for name, job in workflow["jobs"].items()}
+    # What may write has a test of its own below.
+    more = {"propose": {"actions": "write", "contents": "write", "pull-requests": "write"}}
+    more["release"] = read_only | {"packages": "write"}
+    assert {name: job["permissions"] for name, job in jobs.items()} == dict.fromkeys(jobs, read_only) | more
+    assert [name for name, job in jobs.items() if "uses" not in job and job["timeout-minutes"] > 20] == []
+
+
+@both_pipelines
+def test_a_push_cancels_the_checks_of_an_earlier_one_in_a_request_alone(bake: Bake, ci: str) -> None:
+    if ci == "github":
+        concurrency = read(bake(ci=ci), WORKFLOW)["concurrency"]
+        assert concurrency["cancel-in-progress"] == "${{ github.event_name == 'pull_request' }}"
+    else:
+        rules = read(bake(ci=ci), GITLAB)["workflow"]["rules"]
+        assert [rule.get("auto_cancel") for rule in rules] == [None, {"on_new_commit": "none"}, None]
+
+
+def test_dependabot_proposes_all_but_packages(bake: Bake) -> None:
+    updates = read(bake(ci="github"), ".github/dependabot.yml")["updates"]
+    assert [each["package-ecosystem"] for each in updates] == ["docker", "docker-compose", "github-actions"]
+    assert {each["cooldown"]["default-days"] for each in updates} == {7}
 
 
 def test_a_folder_of_the_users_own_survives_a_declined_pipeline(bake: Bake, tmp_path: Path) -> None:
@@ -240,6 +269,142 @@ def test_the_check_says_how_to_follow_the_template_and_is_silent_where_none_is_r
     changed = project.run(*command, env={"STATUS": "1"})
     assert changed.returncode != 0
     assert '"Update" in README.md says how to follow it' in changed.stdout
+
+
+def locks_jobs(project: Project, ci: str) -> tuple[list[str], str]:
+    """Return the scripts of the job that upgrades the locks, line by line, and that of the job that proposes them."""
+    if ci == "github":
+        upgrade, propose = (
+            [step for step in job["steps"] if "run" in step] for job in read(project, LOCKS)["jobs"].values()
+        )
+        assert "token" not in json.dumps(upgrade)
+        return [step["run"] for step in upgrade], propose[0]["run"]
+    upgrade, propose = (read(project, GITLAB)[name] for name in ("upgrade", "propose"))
+    assert (propose["needs"], propose["environment"]) == (["upgrade"], "locks")
+    return upgrade["script"], "\n".join(propose["script"])
+
+
+@both_pipelines
+@pytest.mark.slow
+def test_a_schedule_proposes_packages_that_are_a_week_old_and_have_passed_the_tests(
+    bake: Bake, environment: Path, tmp_path: Path, ci: str
+) -> None:
+    project = committed(bake(ci=ci), tmp_path / "project")
+    git(tmp_path, "clone", "--quiet", "--bare", "project", "origin.git")
+    git(tmp_path / "origin.git", "config", "receive.advertisePushOptions", "true")
+    git(project.path, "remote", "add", "origin", str(tmp_path / "origin.git"))
+    (project.path / "venv").mkdir()
+    (project.path / "venv" / environment.name).symlink_to(environment)
+    (project.path / "venv/.installed").touch()
+    (upgrade, test, save), propose = locks_jobs(project, ci)
+    assert test == "make lint test"
+    git_config = tmp_path / "gitconfig"
+    url = f'[url "{(tmp_path / "origin.git").as_uri()}"]\n\tinsteadOf = https://locks:secret@git.example.com/team/shop.git\n'
+    git_config.write_text(f"{url}[user]\n\tname = Ada\n\temail = ada@example.com\n", encoding="utf-8")
+    gitlab = {"CI_SERVER_FQDN": "git.example.com", "CI_SERVER_HOST": "git.example.com", "CI_PROJECT_PATH": "team/shop"}
+    env = {**imitated_gh(tmp_path), **gitlab, "CI_DEFAULT_BRANCH": "main", "GIT_CONFIG_GLOBAL": str(git_config)}
+    env |= {"LOCKS_TOKEN": "secret", "GITHUB_RUN_ID": "7"}
+
+    # Nothing has changed yet.
+    assert project.run("bash", "-ec", f"{save}\n{propose}", env=env).returncode == 0
+    assert git(tmp_path / "origin.git", "branch", "--format=%(refname:short)") == "main"
+
+    with (project.path / "README.md").open("a", encoding="utf-8") as file:
+        file.write("changed by a package\n")
+    lock = project.text("requirements.txt")
+    (project.path / "requirements.txt").write_text(lock.replace("alembic==1.", "alembic==0."), encoding="utf-8")
+    done = project.run("bash", "-ec", f"{upgrade}\n{save}\ngit restore .\n{propose}", env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    changed = git(tmp_path / "origin.git", "diff", "--name-only", "main..locks").split()
+    assert changed == ["requirements-dev.txt", "requirements.txt"]
+    if ci == "github":
+        assert said(tmp_path)[-2:] == ["pr create --head locks --fill", "workflow run ci.yml --ref locks"]
+    else:
+        assert '--push-option merge_request.create --push-option "merge_request.target=main"' in propose.replace(
+            "$CI_DEFAULT_BRANCH", "main"
+        )
+        missing = project.run(
+            "bash", "-ec", propose.partition("git push")[2].join(["git push", ""]), env={**env, "LOCKS_TOKEN": ""}
+        )
+        assert "is not set for the environment locks" in missing.stderr
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[str]:
+    """Start a registry on this machine; return its host and port."""
+    program = shutil.which("docker-registry")
+    if not program:
+        pytest.skip("docker-registry is not installed")
+    host = f"127.0.0.1:{free_port()}"
+    storage = {"filesystem": {"rootdirectory": str(tmp_path / "registry")}}
+    config = {"version": "0.1", "log": {"level": "error"}, "storage": storage, "http": {"addr": host}}
+    (tmp_path / "registry.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    with subprocess.Popen([program, "serve", tmp_path / "registry.yaml"], stderr=subprocess.DEVNULL) as server:
+        assert wait_for(f"http://{host}/v2/", 20).status == 200
+        yield host
+        server.terminate()
+
+
+@pytest.mark.slow
+@pytest.mark.docker
+@needs_engine
+@both_pipelines
+def test_the_tag_of_a_version_releases_an_image_and_tells_its_digest(
+    bake: Bake, registry: str, tmp_path: Path, ci: str
+) -> None:
+    project = committed(bake(ci=ci), tmp_path / "project")
+    env = {**docker_without_attestations(tmp_path), "GITHUB_REPOSITORY": "Team/Shop", "GITHUB_REF_NAME": "v1.2.3"}
+    env |= {"GITHUB_ACTOR": "ada", "GITHUB_TOKEN": "x", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary")}
+    env |= {"CI_REGISTRY": registry, "CI_REGISTRY_IMAGE": f"{registry}/team/shop", "CI_REGISTRY_USER": "ada"}
+    env |= {"CI_REGISTRY_PASSWORD": "x", "CI_COMMIT_TAG": "v1.2.3"}
+    if ci == "github":
+        workflow = read(project, RELEASE)
+        checks, release = (workflow["jobs"][name] for name in ("checks", "release"))
+        assert (checks["uses"], release["needs"]) == (f"$/{WORKFLOW}", "checks")
+        script = release["steps"][-1]["run"].replace("ghcr.io", registry)
+    else:
+        job = read(project, GITLAB)["release"]
+        assert (job["stage"], job["rules"]) == ("deploy", [{"if": r"$CI_COMMIT_TAG =~ /^v\d+\.\d+\.\d+$/"}])
+        _, context = job["before_script"]
+        script = "\n".join([context, *job["script"]])
+    done = project.run("bash", "-ec", script, env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    name, _, digest = done.stdout.splitlines()[-1].partition("@")
+    assert name == f"{registry}/team/shop:1.2.3"
+    assert f"Digest: {digest}" in docker("pull", name)
+    docker("image", "rm", name)
+    assert ci == "gitlab" or (tmp_path / "summary").read_text(encoding="utf-8") == f"{name}@{digest}\n"
+    (built,) = [line for line in (tmp_path / "docker.log").read_text(encoding="utf-8").splitlines() if "build " in line]
+    assert "--builder release --sbom=true --provenance=mode=max --push" in built
+
+
+def test_a_release_needs_a_name(bake: Bake) -> None:
+    done = bake().run("make", "release")
+    assert done.returncode != 0
+    assert done.stdout.startswith("Name the image: make release image=")
+
+
+def docker_without_attestations(folder: Path) -> dict[str, str]:
+    """Put a `docker` on the PATH that builds with the engine, whose builder makes no SBOM and no provenance."""
+    (folder / "tools").mkdir()
+    (folder / "docker").mkdir()
+    plugins = Path.home() / ".docker" / "cli-plugins"
+    if plugins.exists():
+        (folder / "docker" / plugins.name).symlink_to(plugins)
+    shim = folder / "tools" / "docker"
+    shim.write_text(
+        f"""#!/bin/bash
+echo "$*" >> "{folder}/docker.log"
+case "$1 $2" in "buildx inspect" | "buildx create" | "context create") exit ;; esac
+arguments=()
+for each; do case $each in --builder | release | --sbom=* | --provenance=*) ;; *) arguments+=("$each") ;; esac; done
+exec {shutil.which("docker")} "${{arguments[@]}}"
+""",
+        encoding="utf-8",
+    )
+    shim.chmod(0o755)
+    return {"PATH": f"{shim.parent}{os.pathsep}{os.environ['PATH']}", "DOCKER_CONFIG": str(folder / "docker")}
 
 
 @both_pipelines

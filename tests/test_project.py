@@ -145,7 +145,7 @@ def walk_through_the_example(server: str) -> None:
     assert unknown.body["request_id"] == unknown.headers["x-request-id"]
 
 
-RUN_ELSEWHERE = ("docker", "cruft", "make lint", "make test")
+RUN_ELSEWHERE = ("docker", "make update", "make lint", "make test")
 """Words of the commands in a project's README that have tests of their own."""
 
 

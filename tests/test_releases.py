@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from conftest import ROOT, Project, run, tool
-from repository import commit, git
+from conftest import ROOT, TEMPLATE, Project, run, tool
+from repository import commit, git, imitated_gh, said
 from test_project import bash_blocks
 
 Questions = dict[str, Any]
@@ -116,6 +116,8 @@ class TestChangelog:
         assert versions == sorted(versions, reverse=True)
         assert tuple(map(int, VERSION.split("."))) >= max(versions, default=(0, 0, 0))
         assert next(iter(CHANGELOG)) in ("", VERSION)
+        review = tomllib.loads((ROOT / "review/pyproject.toml").read_text(encoding="utf-8"))
+        assert review["project"]["version"] == VERSION
 
     def test_a_version_that_asks_for_an_act_says_so_in_its_number(self) -> None:
         released = [version for version in CHANGELOG if version]
@@ -174,30 +176,37 @@ class TestFresh:
         assert done.returncode == 0, done.stderr
         assert git(clone.path, "status", "--porcelain") == ""
 
-    def test_a_workflow_proposes_what_is_new(self, clone: Project, tmp_path: Path) -> None:
-        workflow = yaml.safe_load(clone.text(".github/workflows/fresh.yml"))
-        (job,) = workflow["jobs"].values()
-        lock, test, propose = (step["run"] for step in job["steps"] if "run" in step)
-        assert (lock, test) == ("make lock args=--upgrade", "make test")
-        gh = tmp_path / "bin" / "gh"
-        gh.parent.mkdir()
-        gh.write_text(f'#!/bin/sh\necho "$*" >> "{tmp_path}/said"\ntest "$1 $2" != "pr view"\n', encoding="utf-8")
-        gh.chmod(0o755)
-        env = {"PATH": f"{gh.parent}{os.pathsep}{os.environ['PATH']}"}
+    def test_a_workflow_proposes_what_is_new_and_gives_no_token_to_it(self, clone: Project, tmp_path: Path) -> None:
+        jobs = yaml.safe_load(clone.text(".github/workflows/fresh.yml"))["jobs"]
+        lock, test, save = (step["run"] for step in jobs["lock"]["steps"] if "run" in step)
+        (propose,) = (step["run"] for step in jobs["propose"]["steps"] if "run" in step)
+        assert (lock, test) == ('make lock args="--upgrade --exclude-newer=P7D"', "make test")
+        assert jobs["lock"]["permissions"] == {"contents": "read"}
+        assert "token" not in yaml.safe_dump(jobs["lock"])
+        env = {**imitated_gh(tmp_path), "GITHUB_RUN_ID": "7"}
+        with (clone.path / ".git/info/exclude").open("a", encoding="utf-8") as file:
+            file.write("fresh.patch\n")
 
-        assert clone.run("bash", "-ec", propose, env=env).returncode == 0
-        assert not (tmp_path / "said").exists()
+        for command in (save, propose):
+            assert clone.run("bash", "-ec", command, env=env).returncode == 0
+        assert said(tmp_path) == ["run download 7 --name fresh"]
 
-        with (clone.path / "requirements-dev.txt").open("a", encoding="utf-8") as file:
-            file.write("# newer\n")
+        for name in ("requirements-dev.txt", f"{TEMPLATE.name}/requirements.txt", "Makefile"):
+            with (clone.path / name).open("a", encoding="utf-8") as file:
+                file.write("# newer\n")
+        assert clone.run("bash", "-ec", save).returncode == 0
+        git(clone.path, "restore", ".")
         done = clone.run("bash", "-ec", propose, env=env)
         assert done.returncode == 0, done.stderr
-        assert (tmp_path / "said").read_text(encoding="utf-8").splitlines() == [
+        assert said(tmp_path) == [
+            "run download 7 --name fresh",
             "auth setup-git",
-            "pr view fresh",
+            "pr list --head fresh --json number --jq length",
             "pr create --head fresh --fill",
+            "workflow run ci.yml --ref fresh",
         ]
-        assert git(tmp_path / "origin.git", "diff", "--name-only", "main..fresh") == "requirements-dev.txt"
+        changed = git(tmp_path / "origin.git", "diff", "--name-only", "main..fresh")
+        assert changed.splitlines() == ["requirements-dev.txt", f"{TEMPLATE.name}/requirements.txt"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the commands are those of a Unix shell")

@@ -32,7 +32,7 @@ SINCE_EARLIER = {
         "database_pool_size: int = Field(default=20,": "database_pool_size: int = Field(20,"
     },
     "api/main.py": {
-        "    app.add_middleware(BodyLimitMiddleware)\n": "",
+        "    app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes)\n": "",
         "import BodyLimitMiddleware\n": "import BodyLimitMiddleware as BodyLimitMiddleware\n",
     },
     "compose.yaml": {"      retries: 60\n": "      retries: 30\n"},
@@ -77,7 +77,7 @@ OWN_LINES = {
     "api/dependencies/settings.py": {
         "    docs: bool | None = None\n": '    docs: bool | None = None\n    motto: str = "Onwards"\n'
     },
-    "compose.yaml": {'"8000:5000"': '"8080:5000"'},
+    "compose.yaml": {"127.0.0.1:8000": "127.0.0.1:8080"},
     "README.md": {"# Budget API\n": "# Our colours\n\nAsk Ada before you change anything.\n"},
 }
 
@@ -311,35 +311,127 @@ def without_git(project: Project) -> dict[str, str]:
     return {name: project.text(name) for name in names if name not in (".env", RECORD)}
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="the commands are those of a Unix shell")
-@pytest.mark.parametrize("release", RELEASES)
-def test_a_project_that_people_work_on_is_updated_without_a_conflict(
-    upstream: Upstream, environment: Path, tmp_path: Path, release: str
-) -> None:
-    project = upstream.make("cruft", tmp_path, release)
-    (project.path / "venv").symlink_to(environment.parent)
-    with (project.path / ".git/info/exclude").open("a", encoding="utf-8") as file:
-        file.write("venv\n")
-    work_on(project)
+@pytest.mark.skipif(os.name == "nt", reason="there is no make")
+class TestMake:
+    """`make update`, as the README shows it."""
 
-    (follow,) = (block for block in readme_blocks(Project(TEMPLATE)) if "cruft" in block)
-    upstream.accept(project, project.run("bash", "-ec", follow, env=upstream.env))
+    @pytest.fixture
+    def edited(self, upstream: Upstream, environment: Path, tmp_path: Path) -> Callable[..., Project]:
+        """Make a project of an earlier release, with packages installed, and commit changes of its files."""
 
-    assert set(OWN_FILES) <= set(project.files())
-    assert not project.has("api/services/budgets.py")
-    for name, lines in OWN_LINES.items():
-        assert all(line in project.text(name) for line in lines.values()), name
-    for name, lines in SINCE_EARLIER.items():
-        assert all(line in project.text(name) for line in lines), name
-    assert not [name for name in RENAMED_SINCE.values() if project.has(name)]
-    for command in (
-        ("pytest", "-q", "-p", "no:cacheprovider"),
-        ("ruff", "check", "--no-cache", "."),
-        ("lint-imports", "--no-cache"),
-    ):
-        done = project.run(environment / command[0], *command[1:])
-        assert done.returncode == 0, done.stdout
+        def edited(release: str = EARLIER, changes: Mapping[str, Mapping[str, str]] | None = None) -> Project:
+            project = upstream.make("cruft", tmp_path, release)
+            install(project, environment)
+            edit(project.path, changes or {})
+            commit(project.path, "Edit")
+            return project
+
+        return edited
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("release", RELEASES)
+    def test_a_project_that_people_work_on_is_updated_on_a_branch_and_its_checks_pass(
+        self, upstream: Upstream, edited: Callable[..., Project], release: str
+    ) -> None:
+        project = edited(release)
+        work_on(project)
+        (follow,) = (block for block in readme_blocks(Project(TEMPLATE)) if "make update" in block)
+        done = project.run("bash", "-ec", follow, env=upstream.env)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+        assert re.fullmatch(r"template-\d{4}-\d\d-\d\d", git(project.path, "branch", "--show-current"))
+        assert git(project.path, "log", "--format=%s", "-2") == "Update from the template\nAdd colours, and a motto"
+        assert set(OWN_FILES) <= set(project.files())
+        assert not project.has("api/services/budgets.py")
+        for name, lines in OWN_LINES.items():
+            assert all(line in project.text(name) for line in lines.values()), name
+        for name, lines in SINCE_EARLIER.items():
+            assert all(line in project.text(name) for line in lines), name
+        assert not [name for name in RENAMED_SINCE.values() if project.has(name)]
+        for words in ("mypy", " passed"):
+            assert words in done.stdout
+        again = project.run("make", "update", "dry_run=yes", env=upstream.env)
+        assert (again.returncode, again.stdout) == (0, "")
+
+    def test_a_dry_run_shows_the_changes_and_makes_none(
+        self, upstream: Upstream, edited: Callable[..., Project]
+    ) -> None:
+        project = edited()
+        done = project.run("make", "update", "dry_run=yes", env=upstream.env)
+        assert done.returncode == 0, done.stderr
+        assert "-      retries: 30\n+      retries: 60\n" in done.stdout
+        assert f'+  "commit": "{upstream.commits[NOW]}",\n' in done.stdout
+        assert "Good work" not in done.stdout
+        (command,) = re.findall(
+            r"^make update args=.*", (TEMPLATE / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+        )
+        done = project.run("bash", "-ec", f"{command} dry_run=yes", env=upstream.env)
+        assert "+FROM python:3.14-slim AS base\n" in done.stdout, done.stderr
+        assert unchanged(project)
+
+    @pytest.mark.parametrize("kept", [True, False], ids=["in history", "in no history"])
+    def test_conflicts_are_listed_by_file_and_tell_what_to_do(
+        self, upstream: Upstream, edited: Callable[..., Project], *, kept: bool
+    ) -> None:
+        project = edited(changes={"compose.yaml": {"retries: 30": "retries: 90"}})
+        if not kept:
+            shutil.rmtree(project.path / ".git")
+            git(project.path, "init", "--quiet")
+            commit(project.path, "Begin again")
+        done = project.run("make", "update", env=upstream.env)
+        assert done.returncode != 0
+        told = "choose between the lines <<<<<<< and >>>>>>>" if kept else "make these changes by hand"
+        name = "compose.yaml" if kept else "compose.yaml.rej"
+        branch = git(project.path, "branch", "--show-current")
+        assert [line for line in done.stdout.splitlines() if f": {told}" in line] == [
+            line for line in done.stdout.splitlines() if line.startswith(f"{name}: ")
+        ]
+        assert done.stdout.startswith(f"{name}: {told}")
+        assert f"These files of {branch} conflict with yours. Then: git add --all, make lint test, git" in done.stdout
+        assert git(project.path, "log", "--format=%s", "-1") == ("Edit" if kept else "Begin again")
+        assert "retries: 60" in project.text(name)
+
+    @pytest.mark.parametrize(
+        ("before", "told"),
+        [
+            ("echo '#' >> Makefile", "Commit or stash first:\n M Makefile\n"),
+            ("touch new", "Commit or stash first:\n?? new\n"),
+            ("git rm --quiet .cruft.json && git commit --quiet --message x", "There is no .cruft.json; `venv/bin/cruf"),
+            ("git branch template-$(date +%F)", "already exists"),
+            ("sed -i s/example.com/example.invalid/ .cruft.json && git commit --quiet --all --message x", "invalid"),
+        ],
+    )
+    def test_what_prevents_an_update_is_told_and_nothing_is_changed(
+        self, upstream: Upstream, edited: Callable[..., Project], before: str, told: str
+    ) -> None:
+        project = edited()
+        assert project.run("bash", "-ec", before, env=upstream.env).returncode == 0
+        state = git(project.path, "status", "--branch", "--porcelain")
+        done = project.run("make", "update", env=upstream.env)
+        assert done.returncode != 0
+        assert told in done.stdout + done.stderr
+        assert git(project.path, "status", "--branch", "--porcelain") == state
+
+    def test_without_a_change_no_branch_is_left(self, upstream: Upstream, edited: Callable[..., Project]) -> None:
+        project = edited(NOW)
+        done = project.run("make", "update", env=upstream.env)
+        assert (done.returncode, done.stdout) == (0, "The template has not changed.\n")
+        assert unchanged(project)
+
+
+def install(project: Project, environment: Path) -> None:
+    """Give a project programs that make takes for those of its locks, and that git ignores."""
+    (project.path / "venv").mkdir()
+    (project.path / "venv" / environment.name).symlink_to(environment)
+    (project.path / "venv/.installed").touch()
+    os.utime(project.path / "venv/.installed", (2**32, 2**32))
+
+
+def unchanged(project: Project) -> bool:
+    """Whether a project is clean, with one branch and one worktree."""
+    texts = ("status", "--porcelain"), ("branch", "--format=%(refname:short)"), ("worktree", "prune", "--dry-run")
+    worktrees = git(project.path, "worktree", "list").splitlines()
+    return [git(project.path, *each) for each in texts] == ["", "main", ""] and len(worktrees) == 1
 
 
 def work_on(project: Project) -> None:
@@ -388,31 +480,66 @@ class TestTeams:
         assert record(project)["template"] == ADDRESS
         assert upstream.cruft(project, "diff", "--exit-code").stdout == ""
 
-    def test_an_update_is_proposed_to_many_projects(
+    def test_an_update_is_proposed_to_the_repositories_of_the_report_and_to_no_other_templates_projects(
         self, upstream: Upstream, surroundings: dict[str, str], tmp_path: Path
     ) -> None:
         shutil.copytree(ROOT / "docs", tmp_path / "docs")
         behind = upstream.make("cookiecutter", tmp_path / "behind", EARLIER)
-        git(tmp_path, "clone", "--quiet", "--bare", str(behind.path), "behind.git")
+        self.put(behind, tmp_path, "behind")
         edit(behind.path, {"compose.yaml": {"retries: 30": "retries: 90"}})
         commit(behind.path, "Wait longer")
-        git(tmp_path, "clone", "--quiet", "--bare", str(behind.path), "busy.git")
+        self.put(behind, tmp_path, "busy")
         current = upstream.make("cookiecutter", tmp_path / "current")
-        git(tmp_path, "clone", "--quiet", "--bare", str(current.path), "current.git")
-        addresses = [str(tmp_path / name) for name in ("behind.git", "busy.git", "current.git", "nowhere.git")]
-        (tmp_path / "projects.txt").write_text("\n".join(addresses), encoding="utf-8")
+        self.put(current, tmp_path, "current")
+        foreign = "https://git.example.com/team/other.git"
+        for name, (old, new) in {
+            "foreign": (f'"template": "{ADDRESS}"', f'"template": "{ADDRESS}", "template": "{foreign}"'),
+            "hostile": ('"description": "', r'"description": "\u007b\u007b 7 * 6 }}'),
+            "inside": ('"directory": null', '"directory": "/proc/self/cwd"'),
+            "outside": ('"project_slug": "', '"project_slug": "../'),
+            "pinned": ('  "commit": "', '  "commit": "--x'),
+            "torn": ('"context"', '"content"'),
+        }.items():
+            git(current.path, "checkout", "--quiet", "-B", "main", "HEAD")
+            edit(current.path, {RECORD: {old: new}})
+            commit(current.path, name)
+            self.put(current, tmp_path, name)
+            git(current.path, "reset", "--quiet", "--hard", "HEAD~")
+        git(current.path, "rm", "--quiet", RECORD)
+        commit(current.path, "Forget the template")
+        self.put(current, tmp_path, "plain")
+        self.put(current, tmp_path, "vanished")
+        shutil.rmtree(tmp_path / "vanished.git")
 
         (command,) = (block for block in bash_blocks(ROOT / self.PAGE) if "rollout.sh" in block)
+        command = command.replace("https://github.com/OWNER/cookiecutter-backend.git", ADDRESS)
         branch = f"template-{upstream.commits[NOW][:7]}"
         for proposed in (branch, f"{branch} was there"):
             done = run(("bash", "-ec", command), cwd=tmp_path, env=surroundings)
             assert done.returncode == 1
-            told = ["by hand", "up to date", "by hand"]
+            strange = ".cruft.json holds what no project of the template records"
             assert done.stdout.splitlines() == [
-                f"{first}: {address}" for first, address in zip([proposed, *told], addresses, strict=True)
+                f"{proposed}: repos/behind",
+                "by hand: repos/busy: it has conflicts in compose.yaml",
+                "up to date: repos/current",
+                f"by hand: repos/foreign: its template is '{foreign}'",
+                *(f"by hand: repos/{name}: {strange}" for name in ("hostile", "inside", "outside", "pinned")),
+                "by hand: repos/plain: it has no .cruft.json",
+                "by hand: repos/torn: .cruft.json can't be read",
+                "by hand: repos/vanished: it can't be cloned",
             ]
 
         changed = git(tmp_path / "behind.git", "diff", "--name-only", f"main..{branch}").split()
         assert set(SINCE_EARLIER) < set(changed)
-        for name in ("busy.git", "current.git"):
+        for name in ("busy.git", "current.git", "foreign.git"):
             assert git(tmp_path / name, "branch", "--format=%(refname:short)") == "main"
+
+    def put(self, project: Project, folder: Path, name: str) -> None:
+        """Publish a project, and clone it for the report."""
+        git(folder, "clone", "--quiet", "--bare", str(project.path), f"{name}.git")
+        git(folder, "clone", "--quiet", str(folder / f"{name}.git"), f"repos/{name}")
+
+    def test_a_roll_out_needs_the_address_of_the_template(self, tmp_path: Path) -> None:
+        done = run((ROOT / "docs/rollout.sh", "."), cwd=tmp_path, env={"BACKEND_TEMPLATE": ""})
+        assert done.returncode != 0
+        assert "BACKEND_TEMPLATE: must be the address of the template" in done.stderr

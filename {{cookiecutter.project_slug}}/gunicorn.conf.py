@@ -12,7 +12,9 @@ The hooks are described in https://docs.gunicorn.org/en/stable/settings.html#ser
 import asyncio
 import gc
 import os
+import resource
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from api.dependencies.settings import load_settings
@@ -37,6 +39,10 @@ asgi_lifespan = "on"
 preload_app = True  # workers share its memory
 keepalive = 75  # seconds, longer than proxies keep idle connections, so that the proxy closes them
 control_socket_disable = True
+
+open_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+with suppress(ValueError):  # macOS names a limit that it does not allow
+    resource.setrlimit(resource.RLIMIT_NOFILE, (open_files, open_files))  # each connection is an open file
 
 in_flight: set[asyncio.Task[object]] = set()
 """The requests of a worker that are not completed, background tasks included."""
@@ -90,9 +96,8 @@ def pre_request(worker: "ASGIWorker", request: "CallbackRequest") -> None:
         task.add_done_callback(in_flight.discard)
 
 
-if (
-    __name__ == "__main__"
-):  # the command of the image; gunicorn reads WEB_CONCURRENCY by itself, and fails for an empty one
+if __name__ == "__main__":
+    # The command of the image; gunicorn reads WEB_CONCURRENCY by itself, and fails for an empty one.
     os.environ["WEB_CONCURRENCY"] = str(settings.web_concurrency)
     from gunicorn.app.wsgiapp import run
 

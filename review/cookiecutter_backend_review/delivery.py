@@ -10,7 +10,7 @@ from cookiecutter_backend_review.dockerfile import Image, final_image, from_imag
 from cookiecutter_backend_review.repository import Repository, SkippedError, Table, as_list, as_table, code
 
 LOCKS = ("requirements.txt", "requirements-dev.txt")
-COMMIT = re.compile(r"@[0-9a-f]{40}$|@sha256:[0-9a-f]{64}$|^\./")
+COMMIT = re.compile(r"@[0-9a-f]{40}$|@sha256:[0-9a-f]{64}$|^[.$]/")
 LOCK_CHECK = re.compile(r"make lock(?! *args)[\s\S]*git diff[^\n]* --exit-code|uv lock --(check|locked)|uv lock -\w*C")
 
 

@@ -28,7 +28,7 @@ def missing_record(repository: Repository) -> Iterator[str]:
 def behind(repository: Repository) -> Iterator[str]:
     """The project has the newest release of the template.
 
-    Fixes of the template reach a project by updates alone: `cruft update`.
+    Fixes of the template reach a project by updates alone: `make update`.
     """
     template, commit = open_template(), required_commit(repository)
     if not has_commit(template, commit):

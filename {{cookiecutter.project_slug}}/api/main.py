@@ -1,6 +1,7 @@
 """The application factory `create_app()`, and `app`, which a server runs."""
 
 import asyncio
+import logging  # option: auth
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypedDict
@@ -31,6 +32,9 @@ from api.routers import (
     users,  # option: auth
 )
 from api.services.security import TokenSigner  # option: auth
+from api.services.sessions import ActiveSessions  # option: auth
+
+logger = logging.getLogger(__name__)  # option: auth
 
 
 class State(TypedDict):
@@ -40,6 +44,7 @@ class State(TypedDict):
     old_revisions: frozenset[str | None]
     stopping: bool
     signer: TokenSigner  # option: auth
+    sessions: ActiveSessions  # option: auth
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -47,6 +52,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or load_settings()
     configure_logging(settings.log_level, as_json=settings.in_production)
     signer = TokenSigner(settings.secret_key.get_secret_value(), issuer=TITLE)  # option: auth
+    # option: auth
+    if settings.in_production and not settings.forwarded_allow_ips:
+        logger.warning(
+            "FORWARDED_ALLOW_IPS is not set: behind a proxy, the limits on logins apply to all clients together"
+        )
+    # end: auth
+    telemetry = Telemetry()  # option: telemetry
     telemetry = Telemetry(settings.environment)  # option: telemetry
 
     @asynccontextmanager
@@ -63,6 +75,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 old_revisions=migrations.old_revisions(),
                 stopping=False,
                 signer=signer,  # option: auth
+                sessions=ActiveSessions(database.session),  # option: auth
             )
 
     app = problems.ProblemDetailsAPI(
@@ -73,10 +86,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_url="/openapi.json" if settings.shows_docs else None,
         docs_url=None,
         redoc_url=None,
+        form_limits={"max_fields": 100, "max_files": 100, "max_part_size": 16 * 1024},
+        redirect_slashes=False,  # a redirect repeats a password, over plain HTTP behind a proxy
         generate_unique_id_function=lambda route: route.name,
         telemetry=telemetry.config,  # option: telemetry
     )
-    app.add_middleware(BodyLimitMiddleware)
+    app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes)
     if settings.allowed_hosts:
         app.add_middleware(AllowedHostsMiddleware, hosts=settings.allowed_hosts)
     problems.register_exception_handlers(app)
@@ -105,6 +120,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(health.router)
     # option: auth
     app.include_router(users.router)
+    if settings.registration == "open":
+        app.include_router(users.registration)
     app.include_router(auth.router)
     # end: auth
     # option: example

@@ -6,11 +6,19 @@ from typing import Literal
 from alembic import context
 from alembic.util import CommandError
 from sqlalchemy import Connection, DefaultClause, Enum, False_, TextClause, True_
+from sqlalchemy.exc import DBAPIError  # option: database=postgresql
 from sqlalchemy.types import TypeDecorator
 
 from api.dependencies.database import create_engine
 from api.dependencies.settings import Settings, load_settings
 from api.models import Base
+
+# option: database=postgresql
+LOCK_SECONDS = 2
+"""Less than the `DATABASE_TIMEOUT` of the requests that wait meanwhile."""
+
+LOCK_NOT_AVAILABLE = "55P03"
+# end: database=postgresql
 
 
 def render_item(kind: str, item: object, _: object) -> str | Literal[False]:
@@ -35,6 +43,13 @@ def render_item(kind: str, item: object, _: object) -> str | Literal[False]:
 
 def migrate(connection: Connection) -> None:
     """Run the command in one transaction; SQLite alters a table by copying it, for which new revisions are prepared."""
+    # option: database=postgresql
+    # Commands run one after the other. A change waits for the lock of a table for a short time, since all requests for
+    # the table wait behind it.
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('alembic'))")
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+    # end: database=postgresql
     context.configure(
         connection,
         target_metadata=Base.metadata,
@@ -49,9 +64,18 @@ def migrate(connection: Connection) -> None:
 async def connect(settings: Settings) -> None:
     """Run the command on the database that `settings` name."""
     engine = create_engine(settings, for_migrations=True)
-    async with engine.begin() as connection:
-        await connection.run_sync(migrate)
-    await engine.dispose()
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(migrate)
+    # option: database=postgresql
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+            raise
+        message = f"a long transaction holds the lock of a table for more than {LOCK_SECONDS} s; nothing is changed, try again"
+        raise CommandError(message) from error
+    # end: database=postgresql
+    finally:
+        await engine.dispose()
 
 
 asyncio.run(connect(context.config.attributes.get("settings") or load_settings()))

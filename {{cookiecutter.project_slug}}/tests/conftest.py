@@ -6,7 +6,7 @@ import sys
 import threading  # option: telemetry
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
-from datetime import timedelta  # option: auth
+from datetime import UTC, datetime, timedelta  # option: auth
 from functools import partial
 from uuid import UUID  # option: auth
 
@@ -25,14 +25,20 @@ from api.dependencies.settings import Settings, load_settings
 from api.main import create_app
 from api.models import (
     Base,
+    RefreshSession,  # option: auth
     User,  # option: auth
 )
 from api.services import security  # option: auth
-from api.services.security import TokenType  # option: auth
+from api.services.security import TokenClaims, TokenSigner, TokenType  # option: auth
 from tests.collector import Collector  # option: telemetry
 
 LOOP = {"use_uvloop": sys.platform != "win32"}
 """The event loop of the server: `gunicorn.conf.py`."""
+
+# option: auth
+PASSWORD = "a password of a few words"
+"""The password of the users."""
+# end: auth
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -86,6 +92,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         file = f"sqlite+aiosqlite:///{folder / 'test.db'}"
         patch.setenv("DATABASE_URL", os.environ.get("TEST_DATABASE_URL") or file)
         patch.setenv("DATABASE_TIMEOUT", "30")
+        patch.setenv("FORWARDED_ALLOW_IPS", "203.0.113.1")  # option: auth
         return load_settings()
 
 
@@ -129,7 +136,9 @@ def other_user(application: TestClient) -> dict[str, str]:
 
 
 def authorization(application: TestClient, user_id: UUID) -> dict[str, str]:
-    token = application.app_state["signer"].sign(TokenType.ACCESS, user_id, UUID(int=2), timedelta(hours=1))
+    claims = TokenClaims(user_id, session_id=user_id, token_id=UUID(int=3))
+    signer: TokenSigner = application.app_state["signer"]
+    token = signer.sign(TokenType.ACCESS, claims, datetime.now(UTC), timedelta(hours=1))
     return {"Authorization": f"Bearer {token}"}
 
 
@@ -207,6 +216,10 @@ async def prepare(database: Database) -> None:
         for table in reversed(Base.metadata.sorted_tables):
             await session.execute(table.delete())
         # option: auth
-        # No password matches an empty hash.
-        await session.execute(insert(User).values(id=UUID(int=1), email="ada@example.com", password_hash=""))
+        password_hash = security.hash_password(PASSWORD)
+        for number, email in enumerate(("ada@example.com", "bob@example.com"), 1):
+            ids = {"id": UUID(int=number)}
+            await session.execute(insert(User).values(**ids, email=email, password_hash=password_hash))
+            expires_at = datetime.now(UTC) + timedelta(days=1)
+            await session.execute(insert(RefreshSession).values(**ids, user_id=UUID(int=number), expires_at=expires_at))
         # end: auth

@@ -51,6 +51,9 @@ PLACEHOLDER = "Bearer placeholder"
 LONG = [f"{'a' * 64}@{'b' * 61}.{'c' * 61}.{'d' * length}.com" for length in (60, 61, 62)]
 schemathesis.openapi.format("email", from_regex(r"[a-z]{1,9}@example\.com", fullmatch=True) | sampled_from(LONG))
 
+# Others are refused as easy to guess.
+schemathesis.openapi.format("password", sampled_from(["seven green owls knit", "nine red cats dance"]))
+
 
 @api.auth()
 class Login:

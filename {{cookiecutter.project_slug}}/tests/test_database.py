@@ -273,12 +273,6 @@ async def test_writers_of_sqlite_get_their_turn_in_the_order_in_which_they_came(
 
 
 @pytest.mark.anyio
-async def test_a_commit_to_the_file_survives_a_power_cut(embedded: Settings) -> None:
-    async with Database(embedded) as database, database.session(readonly=True) as session:
-        assert await session.scalar(text("PRAGMA synchronous")) == 2  # FULL
-
-
-@pytest.mark.anyio
 async def test_a_new_file_can_be_opened_while_another_process_initializes_it(embedded: Settings) -> None:
     with closing(sqlite3.connect(embedded.sqlite_file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

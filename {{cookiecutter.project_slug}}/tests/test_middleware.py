@@ -136,6 +136,7 @@ def test_no_other_origin_is_allowed_by_default(numbers: TestClient) -> None:
 def test_every_response_has_the_security_headers(shared_numbers: TestClient, path: str, status: int) -> None:
     response = shared_numbers.get(path)
     assert response.status_code == status
+    assert response.headers["Cache-Control"] == "no-store"
     assert response.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
     assert response.headers["Referrer-Policy"] == "no-referrer"
     assert response.headers["X-Content-Type-Options"] == "nosniff"

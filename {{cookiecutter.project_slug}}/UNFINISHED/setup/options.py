@@ -14,7 +14,7 @@ Answers = Mapping[str, object]
 # The files of each option, as patterns. With `|` between options, each of them needs the files.
 OPTION_FILES: dict[str, tuple[str, ...]] = {
     "auth": (
-        *("api/*/auth.py", "api/*/users.py", "api/services/security.py"),
+        *("api/*/auth.py", "api/*/users.py", "api/services/security.py", "api/services/sessions.py"),
         *("tests/*/test_auth.py", "tests/*/test_users.py", "tests/services/test_security.py"),
     ),
     "auth|example": ("migrations/versions/0001_initial.py",),
@@ -28,7 +28,10 @@ OPTION_FILES: dict[str, tuple[str, ...]] = {
         *("deploy/base/migration.yaml", "deploy/base/replicas.yaml"),
     ),
     "database=sqlite": ("deploy/base/volume.yaml",),
-    "ci=github": (".github/dependabot.yml", ".github/workflows/ci.yml"),
+    "ci=github": (
+        *(".github/dependabot.yml", ".github/workflows/ci.yml", ".github/workflows/locks.yml"),
+        ".github/workflows/release.yml",
+    ),
     "ci=gitlab": (".gitlab-ci.yml",),
     "kubernetes": (
         *("deploy/base/deployment.yaml", "deploy/base/kustomization.yaml", "deploy/base/migration.yaml"),

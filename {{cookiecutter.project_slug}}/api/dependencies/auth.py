@@ -4,14 +4,15 @@ from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Form, Request, Response
+from fastapi import Depends, Form, Request
+from fastapi.requests import HTTPConnection
 from fastapi.security import OAuth2PasswordBearer
 
 from api.dependencies.database import DatabaseDep
 from api.schemas.auth import LoginForm
 from api.services.auth import AuthService
 from api.services.errors import UnauthenticatedError
-from api.services.security import TokenType
+from api.services.security import TokenClaims, TokenType
 
 bearer = OAuth2PasswordBearer(tokenUrl="/v1/auth/token", auto_error=False)
 
@@ -27,14 +28,19 @@ async def get_current_user_id(request: Request, token: Annotated[str | None, Dep
     if token is None:
         message = "Send the access token of a login: Authorization: Bearer TOKEN."
         raise TokenMissingError(message)
-    user_id: UUID
-    user_id, _ = request.state.signer.verify(TokenType.ACCESS, token)
-    return user_id
+    return await authenticate(request, token)
+
+
+async def authenticate(connection: HTTPConnection, token: str) -> UUID:
+    """Return the id of the user of an access token whose session has not ended, or raise `InvalidTokenError`."""
+    claims: TokenClaims = connection.state.signer.verify(TokenType.ACCESS, token)
+    await connection.state.sessions.check(claims.session_id)
+    return claims.user_id
 
 
 async def get_auth_service(database: DatabaseDep, request: Request) -> AuthService:
     """Create the service."""
-    return AuthService(database.session, request.state.signer)
+    return AuthService(database.session, request.state.signer, request.state.sessions)
 
 
 async def get_address(request: Request) -> str:
@@ -46,11 +52,6 @@ async def get_address(request: Request) -> str:
     if isinstance(address, IPv4Address):
         return str(address)
     return str(address.ipv4_mapped or ip_network((address, 64), strict=False))
-
-
-async def forbid_caching(response: Response) -> None:
-    """Keep tokens out of every cache: RFC 6749, section 5.1."""
-    response.headers["Cache-Control"] = "no-store"
 
 
 AddressDep = Annotated[str, Depends(get_address)]

@@ -72,9 +72,13 @@ def create_engine(settings: Settings, *, for_migrations: bool = False) -> AsyncE
         connect_args=arguments,
         hide_parameters=True,  # errors are logged, and parameters may be secret
     )
-    configure = _configure_sqlite
-    configure = _configure_sqlite if engine.name == "sqlite" else _configure_postgresql  # option: database=postgresql
-    configure(engine, None if for_migrations else settings.database_timeout)
+    timeout = None if for_migrations else settings.database_timeout
+    # option: database=postgresql
+    if engine.name == "postgresql":
+        _configure_postgresql(engine, timeout)
+        return engine
+    # end: database=postgresql
+    _configure_sqlite(engine, timeout)
     return engine
 
 
@@ -93,7 +97,7 @@ def _configure_sqlite(engine: AsyncEngine, timeout: float | None) -> None:
         cursor = connection.cursor()
         with suppress(OperationalError):  # another process is changing the mode, for which SQLite does not wait
             cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA synchronous = FULL")  # else the last commits before a power cut are lost
+        cursor.execute("PRAGMA synchronous = FULL")  # what is committed outlives a power cut
         cursor.execute(f"PRAGMA foreign_keys = {'ON' if timeout else 'OFF'}")
         cursor.close()
         connection.isolation_level = None  # the driver begins no transaction by itself

@@ -21,10 +21,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-# option: database=postgresql
-from api.dependencies.postgresql import connect_arguments, split_hosts
+from api.dependencies.middleware.body_limit import MAX_BUFFERED_BYTES
+from api.dependencies.postgresql import connect_arguments, split_hosts  # option: database=postgresql
 
-# end: database=postgresql
 DRIVERS = {
     # option: database=postgresql
     "postgres": "postgresql+asyncpg",
@@ -113,11 +112,13 @@ class Settings(BaseSettings):
     database_pool_size: int = Field(default=20, ge=1)
     database_max_overflow: int = Field(default=0, ge=0)
     database_timeout: float = Field(default=5.0, gt=0, le=MAX_SECONDS)
+    max_body_bytes: int = Field(default=128 * 1024, ge=1, le=MAX_BUFFERED_BYTES)
     # option: auth
     secret_key: SecretStr = Field(
         default_factory=lambda: SecretStr(token_urlsafe(MIN_SECRET_LENGTH)), min_length=MIN_SECRET_LENGTH
     )
     # end: auth
+    registration: Literal["open", "closed"] = "open"  # option: auth
     allowed_hosts: Annotated[list[Host], NoDecode, BeforeValidator(parse_list)] = []
     cors_origins: Annotated[list[Origin], NoDecode, BeforeValidator(parse_list)] = []
     docs: bool | None = None

@@ -1,6 +1,6 @@
 """The `users`, `refresh_sessions` and `login_attempts` tables."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, String, UniqueConstraint
@@ -12,14 +12,14 @@ from api.models.budgets import Budget  # option: example
 
 
 class LoginAttempt(Base):
-    """A login that was tried, successful or not; `address` is the client's IP address."""
+    """A password that was tried, or a registration; `address` is the client's IP address."""
 
     __tablename__ = "login_attempts"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     email: Mapped[str] = mapped_column(String(254), index=True)
     address: Mapped[str] = mapped_column(String(45), index=True)
-    attempted_at: Mapped[datetime] = mapped_column(default=lambda: datetime.now(UTC), index=True)
+    attempted_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class User(Base):

@@ -1,8 +1,8 @@
 """The endpoints of logins: the password grant of OAuth 2.0 (RFC 6749, section 4.3) and refresh tokens (section 6)."""
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
-from api.dependencies.auth import AddressDep, AuthServiceDep, LoginFormDep, forbid_caching
+from api.dependencies.auth import AddressDep, AuthServiceDep, LoginFormDep
 from api.routers.problems import problem_responses
 from api.schemas.auth import RefreshRequest, TokenPair
 from api.services.auth import IssuedTokens
@@ -10,7 +10,6 @@ from api.services.auth import IssuedTokens
 router = APIRouter(
     prefix="/v1/auth",
     tags=["auth"],
-    dependencies=[Depends(forbid_caching)],
     responses=problem_responses(401, 422, 503),
 )
 

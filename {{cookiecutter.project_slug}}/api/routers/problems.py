@@ -19,6 +19,7 @@ from api.dependencies.middleware.request_id import current_request_id
 from api.schemas.problems import FieldError, Problem
 from api.services.errors import (
     ConflictError,
+    ForbiddenError,  # option: auth
     InvalidError,  # option: auth
     NotFoundError,
     ServiceError,
@@ -35,12 +36,16 @@ SCHEMAS = "#/components/schemas/{model}"
 BODY_STATUSES = (400, 408, 413)
 """The statuses of requests whose body can't be read, is too slow or too large."""
 
+MAX_FIELD_ERRORS = 100
+"""How many a response reports."""
+
 STATUS_BY_KIND: dict[type[ServiceError], int] = {
     NotFoundError: 404,
     ConflictError: 409,
     # option: auth
     InvalidError: 422,
     UnauthenticatedError: 401,
+    ForbiddenError: 403,
     TooManyAttemptsError: 429,
     # end: auth
     UnavailableError: 503,
@@ -101,7 +106,7 @@ async def on_service_error(request: Request, error: ServiceError) -> Response:
 
 async def on_invalid_request(request: Request, error: RequestValidationError) -> Response:
     """Respond with what is not valid, but without the values of the request, which may be secret."""
-    errors = [FieldError.model_validate(each) for each in error.errors()]
+    errors = [FieldError.model_validate(each) for each in error.errors()[:MAX_FIELD_ERRORS]]
     return _respond(request, 422, "The request is not valid.", errors=errors)
 
 

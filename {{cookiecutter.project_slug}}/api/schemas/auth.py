@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from api.schemas.base import RequestBody, ResponseBody
-from api.schemas.users import MAX_PASSWORD_LENGTH, Email
+from api.schemas.users import Email, Password
 
 
 class LoginForm(BaseModel):
@@ -13,7 +13,7 @@ class LoginForm(BaseModel):
 
     grant_type: Literal["password"] = Field(default="password", examples=["password"])
     username: Email
-    password: str = Field(max_length=MAX_PASSWORD_LENGTH, examples=["correct horse battery"])
+    password: Password
 
 
 class RefreshRequest(RequestBody):

@@ -2,13 +2,25 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+MAX_UNKNOWN_FIELDS = 20
+"""Beyond so many, unknown fields are one error, since each error takes time."""
 
 
 class RequestBody(BaseModel):
     """The base of request bodies; a field that is not declared is refused."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _limit_fields(cls, body: object) -> object:
+        if isinstance(body, dict) and len(body) > len(cls.model_fields) + MAX_UNKNOWN_FIELDS:
+            kind, message = "too_many_fields", "Too many fields"
+            raise PydanticCustomError(kind, message)
+        return body
 
 
 class ResponseBody(BaseModel):

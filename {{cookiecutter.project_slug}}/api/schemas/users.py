@@ -15,22 +15,30 @@ MAX_PASSWORD_LENGTH = 128
 
 Email = Annotated[EmailStr, AfterValidator(str.lower), Field(max_length=MAX_EMAIL_LENGTH, examples=["ada@example.com"])]
 
-Password = Annotated[str, Field(min_length=12, max_length=MAX_PASSWORD_LENGTH, examples=["correct horse battery"])]
-"""A long password of any characters: NIST SP 800-63B, section 3.1.1.2."""
+Password = Annotated[
+    str,
+    Field(max_length=MAX_PASSWORD_LENGTH, examples=["seven green owls knit"], json_schema_extra={"format": "password"}),
+]
+"""A password to compare, which may be older than the rules for a new one."""
+
+NewPassword = Annotated[Password, Field(min_length=15)]
+"""A long password of any characters: NIST SP 800-63B-4, section 3.1.1.2."""
 
 
 class UserCreate(RequestBody):
     """A new user."""
 
     email: Email
-    password: Password
+    password: NewPassword
 
 
 class UserUpdate(RequestBody):
     """The fields to change; one that is absent stays as it is, and null is refused."""
 
+    current_password: Password
+
     email: Email | MISSING = MISSING
-    password: Password | MISSING = MISSING
+    password: NewPassword | MISSING = MISSING
 
 
 class UserRead(ResponseBody):

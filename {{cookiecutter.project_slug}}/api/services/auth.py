@@ -5,41 +5,32 @@ request fails, and no database connection is held while a password is hashed.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from math import ceil
+from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, func, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import delete, select, update
 from uuid_utils.compat import uuid7
 
 from api.models import LoginAttempt, RefreshSession, User
-from api.services.errors import TooManyAttemptsError, UnauthenticatedError
-from api.services.security import InvalidTokenError, TokenSigner, TokenType, hash_in_thread, verify_password
-from api.services.users import SessionFactory
+from api.services.errors import UnauthenticatedError
+from api.services.security import (
+    InvalidTokenError,
+    TokenClaims,
+    TokenSigner,
+    TokenType,
+    hash_in_thread,
+    reserve_hashing,
+    verify_password,
+)
+from api.services.sessions import ActiveSessions, SessionFactory, get_now, record_attempt, same_attempts
 
 ACCESS_LIFETIME = timedelta(minutes=15)
 REFRESH_LIFETIME = timedelta(days=30)
-
-WINDOW = timedelta(minutes=15)
-ATTEMPTS_PER_ACCOUNT = 10
-ATTEMPTS_PER_ADDRESS = 100
-"""The numbers of failed logins within the window after which the next one is refused."""
 
 
 class InvalidCredentialsError(UnauthenticatedError):
     """The e-mail address or the password is wrong; the response does not reveal which."""
 
     code, title = "invalid-credentials", "The e-mail address or the password is wrong"
-
-
-class TooManyLoginsError(TooManyAttemptsError):
-    """Too many logins of this account or from this IP address have failed."""
-
-    code, title = "too-many-logins", "Too many logins"
-
-    def __init__(self, retry_after: int) -> None:
-        super().__init__(f"Try again in {retry_after} seconds.")
-        self.retry_after = retry_after
 
 
 @dataclass(frozen=True)
@@ -54,88 +45,71 @@ class IssuedTokens:
 class AuthService:
     """The business logic of logins."""
 
-    def __init__(self, open_session: SessionFactory, signer: TokenSigner) -> None:
+    def __init__(self, open_session: SessionFactory, signer: TokenSigner, active: ActiveSessions) -> None:
         self._open_session = open_session
         self._signer = signer
+        self._active = active
 
     async def login(self, email: str, password: str, address: str) -> IssuedTokens:
-        """Start a refresh session, or raise `TooManyLoginsError` or `InvalidCredentialsError`.
+        """Start a refresh session, or raise `TooManyAttemptsError` or `InvalidCredentialsError`.
 
         An unknown e-mail address is refused like a wrong password, and takes as long.
         """
-        await self._record_attempt(email, address)
-        async with self._open_session(readonly=True) as session:
-            password_hash = await session.scalar(select(User.password_hash).where(User.email == email))
-        if not await hash_in_thread(verify_password, password, password_hash):
-            raise InvalidCredentialsError
+        with reserve_hashing():
+            await record_attempt(self._open_session, email, address)
+            async with self._open_session(readonly=True) as session:
+                password_hash = await session.scalar(select(User.password_hash).where(User.email == email))
+            if not await hash_in_thread(verify_password, password, password_hash):
+                raise InvalidCredentialsError
         async with self._open_session() as session:
             # The lock waits for a change of the password, or makes it wait and end this session too.
             unchanged = select(User.id).where(User.email == email, User.password_hash == password_hash)
             user_id = await session.scalar(unchanged.with_for_update(read=True))
             if user_id is None:
                 raise InvalidCredentialsError
-            await session.execute(delete(LoginAttempt).where(LoginAttempt.email == email))
-            await session.execute(delete(RefreshSession).where(RefreshSession.expires_at < datetime.now(UTC)))
-            refresh_session = RefreshSession(user_id=user_id, expires_at=datetime.now(UTC) + REFRESH_LIFETIME)
+            now = await get_now(session)
+            await session.execute(delete(LoginAttempt).where(same_attempts(email, address)))
+            await session.execute(delete(RefreshSession).where(RefreshSession.expires_at < now))
+            refresh_session = RefreshSession(user_id=user_id, expires_at=now + REFRESH_LIFETIME)
             session.add(refresh_session)
             await session.flush()
-            return self._issue(refresh_session)
+            return self._issue(refresh_session, now)
 
     async def refresh(self, token: str) -> IssuedTokens:
         """Exchange a refresh token for new tokens, or raise `InvalidTokenError`.
 
         A token that is used a second time was stolen, so its session ends.
         """
-        session_id, token_id = self._signer.verify(TokenType.REFRESH, token)
-        exchange = (
-            update(RefreshSession)
-            .where(RefreshSession.id == session_id, RefreshSession.token_id == token_id)
-            .values(token_id=uuid7(), expires_at=datetime.now(UTC) + REFRESH_LIFETIME)
-            .returning(RefreshSession)
-        )
+        claims = self._signer.verify(TokenType.REFRESH, token)
         async with self._open_session() as session:
+            now = await get_now(session)
+            exchange = (
+                update(RefreshSession)
+                .where(RefreshSession.id == claims.session_id, RefreshSession.token_id == claims.token_id)
+                .where(RefreshSession.expires_at > now)
+                .values(token_id=uuid7(), expires_at=now + REFRESH_LIFETIME)
+                .returning(RefreshSession)
+            )
             refresh_session = await session.scalar(exchange)
             if refresh_session is not None:
-                return self._issue(refresh_session)
-            await session.execute(delete(RefreshSession).where(RefreshSession.id == session_id))
+                return self._issue(refresh_session, now)
+        await self._end(claims)
         message = "The token is used already, or its session has ended."
         raise InvalidTokenError(message)
 
     async def logout(self, token: str) -> None:
-        """End the session of a refresh token, or raise `InvalidTokenError`; access tokens are valid until they expire."""
-        session_id, _ = self._signer.verify(TokenType.REFRESH, token)
-        async with self._open_session() as session:
-            await session.execute(delete(RefreshSession).where(RefreshSession.id == session_id))
+        """End the session of a refresh token, and its access tokens with it, or raise `InvalidTokenError`."""
+        await self._end(self._signer.verify(TokenType.REFRESH, token))
 
-    async def _record_attempt(self, email: str, address: str) -> None:
-        """Record the attempt first and count then, so that concurrent attempts are all counted."""
-        attempt = LoginAttempt(email=email, address=address)
+    async def _end(self, claims: TokenClaims) -> None:
         async with self._open_session() as session:
-            expired = LoginAttempt.attempted_at < datetime.now(UTC) - WINDOW
-            await session.execute(delete(LoginAttempt).where(expired))
-            session.add(attempt)
-        async with self._open_session() as session:
-            wait = max(
-                await _seconds_to_wait(session, LoginAttempt.email == email, ATTEMPTS_PER_ACCOUNT),
-                await _seconds_to_wait(session, LoginAttempt.address == address, ATTEMPTS_PER_ADDRESS),
-            )
-            if wait:
-                await session.delete(attempt)
-        if wait:
-            raise TooManyLoginsError(wait)
+            await session.execute(delete(RefreshSession).where(RefreshSession.id == claims.session_id))
+        self._active.forget(claims.session_id)
 
-    def _issue(self, session: RefreshSession) -> IssuedTokens:
+    def _issue(self, session: RefreshSession, now: datetime) -> IssuedTokens:
+        access = TokenClaims(session.user_id, session.id, uuid7())
+        refresh = TokenClaims(session.user_id, session.id, session.token_id)
         return IssuedTokens(
-            access_token=self._signer.sign(TokenType.ACCESS, session.user_id, uuid7(), ACCESS_LIFETIME),
-            refresh_token=self._signer.sign(TokenType.REFRESH, session.id, session.token_id, REFRESH_LIFETIME),
+            access_token=self._signer.sign(TokenType.ACCESS, access, now, ACCESS_LIFETIME),
+            refresh_token=self._signer.sign(TokenType.REFRESH, refresh, now, REFRESH_LIFETIME),
         )
-
-
-async def _seconds_to_wait(session: AsyncSession, same: ColumnElement[bool], limit: int) -> int:
-    """Return the seconds until less than `limit` attempts are within the window, or 0; the newest does not count."""
-    newest_first = select(LoginAttempt.attempted_at).where(same).order_by(LoginAttempt.attempted_at.desc())
-    count = await session.scalar(select(func.count()).select_from(newest_first.subquery())) or 0
-    if count <= limit:
-        return 0
-    blocking = await session.scalar(newest_first.offset(limit).limit(1))
-    return max(1, ceil((blocking + WINDOW - datetime.now(UTC)).total_seconds())) if blocking else 1

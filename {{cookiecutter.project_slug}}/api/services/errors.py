@@ -41,8 +41,18 @@ class UnauthenticatedError(ServiceError):
     """The client has not proved who it is."""
 
 
+class ForbiddenError(ServiceError):
+    """The client may not do this."""
+
+
 class TooManyAttemptsError(ServiceError):
-    """The client has tried too often."""
+    """The client has tried too often, and has to wait for `retry_after` seconds."""
+
+    code, title = "too-many-attempts", "Too many attempts"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"Try again in {retry_after} seconds.")
+        self.retry_after = retry_after
 
 
 # end: auth

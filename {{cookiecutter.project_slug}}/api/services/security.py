@@ -2,25 +2,29 @@
 
 import asyncio
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TypeVar, TypeVarTuple
+from itertools import pairwise
+from threading import BoundedSemaphore
+from typing import NamedTuple, TypeVar, TypeVarTuple
 from uuid import UUID
 
 import jwt
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from api.services.errors import UnauthenticatedError
+from api import TITLE
+from api.services.errors import UnauthenticatedError, UnavailableError
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 ALGORITHM = "HS256"
-LEEWAY = timedelta(seconds=10)
-"""By how much the clocks of two machines may differ."""
+LEEWAY = timedelta(minutes=1)
+"""By how much a server's clock may be ahead of the database's, which dates the tokens."""
 
 HASHER = PasswordHash([Argon2Hasher()])
 """Argon2id with the second recommended option of RFC 9106, section 4: 64 MiB of memory."""
@@ -31,6 +35,14 @@ DUMMY_HASH = "$argon2id$v=19$m=65536,t=3,p=4$fQemvflab6sfpkGaP/bbrQ$ipMSNJNkHeGi
 HASHING = ThreadPoolExecutor(2, "hashing")
 """Two passwords are hashed at a time: each takes 64 MiB, and concurrent logins must not exhaust a container's memory."""
 
+HASHING_QUEUE = BoundedSemaphore(16)
+"""So many requests with passwords are handled at a time, which takes about a second; more are refused at once."""
+
+COMMON_WORDS = ("password", "passwort", "letmein", "welcome", "iloveyou", "admin", "login", "secret", "changeme")
+SEQUENCES = "abcdefghijklmnopqrstuvwxyz 01234567890 qwertyuiop asdfghjkl zxcvbnm 1q2w3e4r5t6y7u8i9o0p 1qaz2wsx3edc4rfv"
+MIN_CHARACTERS = 5
+"""Different characters of a password beside common words, sequences and repetitions."""
+
 
 class InvalidTokenError(UnauthenticatedError):
     """The token is forged, expired, used already, or of another type."""
@@ -38,11 +50,36 @@ class InvalidTokenError(UnauthenticatedError):
     code, title = "invalid-token", "The token is not valid"
 
 
+class HashingQueueFullError(UnavailableError):
+    """Too many passwords wait to be hashed."""
+
+    code, title = "too-many-logins", "Too many logins at the moment"
+
+
 class TokenType(StrEnum):
     """The audience claim of a token; a token of one type is refused in place of the other."""
 
     ACCESS = "access"
     REFRESH = "refresh"
+
+
+class TokenClaims(NamedTuple):
+    """What a token says: its user, its session and its own id."""
+
+    user_id: UUID
+    session_id: UUID
+    token_id: UUID
+
+
+@contextmanager
+def reserve_hashing() -> Iterator[None]:
+    """Reserve a place in the queue of passwords to hash, or raise `HashingQueueFullError`."""
+    if not HASHING_QUEUE.acquire(blocking=False):
+        raise HashingQueueFullError
+    try:
+        yield
+    finally:
+        HASHING_QUEUE.release()
 
 
 async def hash_in_thread(function: Callable[[*Ts], T], *arguments: *Ts) -> T:
@@ -61,8 +98,21 @@ def verify_password(password: str, password_hash: str | None) -> bool:
     return matches and password_hash is not None
 
 
+def is_guessable(password: str, email: str) -> bool:
+    """Return whether a password has little beside what is common or expected: NIST SP 800-63B-4, section 3.1.1.2.
+
+    Expected are the e-mail address, its parts and the title of the API.
+    """
+    rest = _normalize(password).casefold()
+    for word in (*f"{email} {email.replace('@', ' ')} {TITLE}".casefold().split(), *COMMON_WORDS):
+        rest = rest.replace(word, "") if len(word) >= MIN_CHARACTERS else rest
+    known = SEQUENCES + SEQUENCES[::-1]
+    pairs = pairwise(f"\0{rest}")
+    return len({second for first, second in pairs if first != second and first + second not in known}) < MIN_CHARACTERS
+
+
 def _normalize(password: str) -> str:
-    """Make equal what different keyboards send for the same characters: NIST SP 800-63B, section 3.1.1.2."""
+    """Make equal what different keyboards send for the same characters: NIST SP 800-63B-4, section 3.1.1.2."""
     return unicodedata.normalize("NFKC", password)
 
 
@@ -73,14 +123,14 @@ class TokenSigner:
         self._secret = secret
         self._issuer = issuer
 
-    def sign(self, token_type: TokenType, subject: UUID, token_id: UUID, lifetime: timedelta) -> str:
+    def sign(self, token_type: TokenType, claims: TokenClaims, now: datetime, lifetime: timedelta) -> str:
         """Create a token that is valid for `lifetime`."""
-        now = datetime.now(UTC)
-        claims = {"iss": self._issuer, "aud": token_type, "iat": now, "exp": now + lifetime}
-        return jwt.encode({**claims, "sub": str(subject), "jti": str(token_id)}, self._secret, ALGORITHM)
+        ids = {"sub": str(claims.user_id), "sid": str(claims.session_id), "jti": str(claims.token_id)}
+        payload = {"iss": self._issuer, "aud": token_type, "iat": now, "exp": now + lifetime, **ids}
+        return jwt.encode(payload, self._secret, ALGORITHM)
 
-    def verify(self, token_type: TokenType, token: str) -> tuple[UUID, UUID]:
-        """Return the subject and the id of a token, or raise `InvalidTokenError`."""
+    def verify(self, token_type: TokenType, token: str) -> TokenClaims:
+        """Return the claims of a token, or raise `InvalidTokenError`; a refresh token expires by the database's clock."""
         try:
             claims = jwt.decode(
                 token,
@@ -89,9 +139,13 @@ class TokenSigner:
                 issuer=self._issuer,
                 audience=token_type,
                 leeway=LEEWAY,
-                options={"require": ["iss", "aud", "iat", "exp", "sub", "jti"]},
+                options={
+                    "require": ["iss", "aud", "iat", "exp", "sub", "sid", "jti"],
+                    "verify_iat": False,  # this server's clock may be behind
+                    "verify_exp": token_type is TokenType.ACCESS,
+                },
             )
-            return UUID(claims["sub"]), UUID(claims["jti"])
+            return TokenClaims(UUID(claims["sub"]), UUID(claims["sid"]), UUID(claims["jti"]))
         except (jwt.InvalidTokenError, ValueError) as error:
             message = "The token is not valid, or no longer."
             raise InvalidTokenError(message) from error

@@ -1,16 +1,15 @@
-"""Users: an e-mail address belongs to one user, and is not the password."""
+"""Users: an e-mail address belongs to one user, and a password is not easy to guess."""
 
-from contextlib import AbstractAsyncContextManager
-from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.models import RefreshSession, User
+from api.models import LoginAttempt, RefreshSession, User
 from api.schemas.users import UserCreate, UserUpdate
-from api.services.errors import ConflictError, InvalidError, UnauthenticatedError, translate_violations
-from api.services.security import hash_in_thread, hash_password, verify_password
+from api.services.errors import ConflictError, ForbiddenError, InvalidError, UnauthenticatedError, translate_violations
+from api.services.security import hash_in_thread, hash_password, is_guessable, reserve_hashing, verify_password
+from api.services.sessions import ActiveSessions, SessionFactory, record_attempt, same_attempts
 
 
 class UserNotFoundError(UnauthenticatedError):
@@ -25,29 +24,31 @@ class EmailTakenError(ConflictError):
     code, title = "email-taken", "The e-mail address is taken"
 
 
-class PasswordIsEmailError(InvalidError):
-    """The password is the e-mail address, which is easy to guess."""
+class GuessablePasswordError(InvalidError):
+    """The password is made of common words, sequences, the e-mail address or the name of the API."""
 
-    code, title = "password-is-email", "The password is the e-mail address"
+    code, title = "guessable-password", "The password is easy to guess"
 
 
-class SessionFactory(Protocol):
-    """The type of `Database.session`."""
+class WrongPasswordError(ForbiddenError):
+    """The current password is wrong."""
 
-    def __call__(self, *, readonly: bool = False) -> AbstractAsyncContextManager[AsyncSession]:
-        """Open a session that is committed at the end."""
+    code, title = "wrong-password", "The current password is wrong"
 
 
 class UserService:
     """The business logic of users; its own sessions hold no connection while a password is hashed."""
 
-    def __init__(self, open_session: SessionFactory) -> None:
+    def __init__(self, open_session: SessionFactory, active: ActiveSessions) -> None:
         self._open_session = open_session
+        self._active = active
 
-    async def register(self, body: UserCreate) -> User:
-        """Add a user, or raise `PasswordIsEmailError` or `EmailTakenError`."""
-        _refuse_email(body.password, body.email)
-        user = User(email=body.email, password_hash=await hash_in_thread(hash_password, body.password))
+    async def register(self, body: UserCreate, address: str) -> User:
+        """Add a user, or raise `GuessablePasswordError`, `TooManyAttemptsError` or `EmailTakenError`."""
+        _refuse_guessable(body.password, body.email)
+        with reserve_hashing():
+            await record_attempt(self._open_session, body.email, address)
+            user = User(email=body.email, password_hash=await hash_in_thread(hash_password, body.password))
         async with self._open_session() as session:
             session.add(user)
             await _flush(session)
@@ -58,27 +59,35 @@ class UserService:
         async with self._open_session(readonly=True) as session:
             return await _get(session, user_id)
 
-    async def update(self, user_id: UUID, body: UserUpdate) -> User:
-        """Change the fields in `body`, or raise one of the errors above; a new password ends all sessions of the user."""
-        user = await self.get(user_id)
-        changes = body.model_dump()
-        email, password = changes.get("email", user.email), changes.pop("password", None)
-        if password is not None:
-            _refuse_email(password, email)
-            changes["password_hash"] = await hash_in_thread(hash_password, password)
-        elif email != user.email and await hash_in_thread(verify_password, email, user.password_hash):
-            raise PasswordIsEmailError
+    async def update(self, user_id: UUID, body: UserUpdate, address: str) -> User:
+        """Change the fields in `body`, or raise `WrongPasswordError` or one of the errors above.
+
+        A new password ends all sessions of the user.
+        """
+        changes = body.model_dump(exclude={"current_password"})
+        password = changes.pop("password", None)
+        with reserve_hashing():
+            user = await self.get(user_id)
+            await record_attempt(self._open_session, user.email, address)
+            if not await hash_in_thread(verify_password, body.current_password, user.password_hash):
+                raise WrongPasswordError
+            if password is not None:
+                changes["password_hash"] = await hash_in_thread(hash_password, password)
         async with self._open_session() as session:
             # The lock waits for a login that has just begun, so that its session ends too.
             current = await _get(session, user_id, for_update=True)
-            if (current.email, current.password_hash) == (user.email, user.password_hash):
-                for field, value in changes.items():
-                    setattr(current, field, value)
-                await _flush(session)
-                if password is not None:
-                    await session.execute(delete(RefreshSession).where(RefreshSession.user_id == user_id))
-                return current
-        return await self.update(user_id, body)  # another request has changed what was checked
+            if current.password_hash != user.password_hash:
+                raise WrongPasswordError
+            await session.execute(delete(LoginAttempt).where(same_attempts(user.email, address)))
+            for field, value in changes.items():
+                setattr(current, field, value)
+            if changes:
+                _refuse_guessable(password or body.current_password, current.email)
+            await _flush(session)
+            if password is not None:
+                await session.execute(delete(RefreshSession).where(RefreshSession.user_id == user_id))
+        self._active.forget()
+        return current
 
 
 async def _get(session: AsyncSession, user_id: UUID, *, for_update: bool = False) -> User:
@@ -94,6 +103,6 @@ async def _flush(session: AsyncSession) -> None:
         await session.flush()
 
 
-def _refuse_email(password: str, email: str) -> None:
-    if password.lower() == email:
-        raise PasswordIsEmailError
+def _refuse_guessable(password: str, email: str) -> None:
+    if is_guessable(password, email):
+        raise GuessablePasswordError

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Event
 from uuid import UUID, uuid4
 
@@ -10,8 +10,8 @@ import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
-from api.services import auth
-from api.services.security import TokenSigner, TokenType
+from api.services import auth, sessions
+from api.services.security import TokenClaims, TokenSigner, TokenType
 
 FORM = {"username": "grace@example.com", "password": "a password of a few words"}
 GUESS = {**FORM, "password": "a guess at the password"}
@@ -116,9 +116,30 @@ def test_one_of_many_concurrent_refreshes_with_one_token_succeeds(client: TestCl
     assert sorted(responses) == [200] + [401] * 9
 
 
-def test_after_a_logout_the_refresh_token_is_refused(client: TestClient, tokens: dict[str, str]) -> None:
+def test_after_a_logout_the_tokens_are_refused(client: TestClient, tokens: dict[str, str]) -> None:
+    assert me(client, f"Bearer {tokens['access_token']}").status_code == 200
     assert client.post("/v1/auth/logout", json={"refresh_token": tokens["refresh_token"]}).status_code == 204
     assert refresh(client, tokens["refresh_token"]).status_code == 401
+    assert me(client, f"Bearer {tokens['access_token']}").status_code == 401
+
+
+def test_another_process_refuses_the_access_token_of_an_ended_session_in_time(
+    client: TestClient, serve: Callable[..., TestClient], tokens: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, authorization = serve(), f"Bearer {tokens['access_token']}"
+    assert me(other, authorization).status_code == 200
+    client.post("/v1/auth/logout", json={"refresh_token": tokens["refresh_token"]}).raise_for_status()
+    assert me(other, authorization).status_code == 200
+    monkeypatch.setattr(sessions, "SESSION_CHECK_SECONDS", 0)
+    assert me(other, authorization).status_code == 401
+
+
+def test_a_process_remembers_so_many_sessions(
+    client: TestClient, tokens: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "MAX_SESSIONS", 1)
+    for token in (tokens["access_token"], client.post("/v1/auth/token", data=FORM).json()["access_token"]) * 2:
+        assert me(client, f"Bearer {token}").status_code == 200
 
 
 def test_a_token_of_one_type_is_refused_in_place_of_the_other(client: TestClient, tokens: dict[str, str]) -> None:
@@ -127,17 +148,17 @@ def test_a_token_of_one_type_is_refused_in_place_of_the_other(client: TestClient
 
 
 def test_a_token_with_another_secret_or_expired_is_refused(client: TestClient) -> None:
-    ids = (UUID(int=1), UUID(int=2))
+    claims, now = TokenClaims(UUID(int=1), UUID(int=1), UUID(int=2)), datetime.now(UTC)
     own: TokenSigner = client.app_state["signer"]
     other = TokenSigner("another secret of at least 32 characters", issuer="another")
     for signer, lifetime in ((other, timedelta(hours=1)), (own, timedelta(hours=-1))):
-        assert me(client, f"Bearer {signer.sign(TokenType.ACCESS, *ids, lifetime)}").status_code == 401
+        assert me(client, f"Bearer {signer.sign(TokenType.ACCESS, claims, now, lifetime)}").status_code == 401
 
 
 @pytest.fixture
 def three_on_one_account(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three attempts on one account are the limit."""
-    monkeypatch.setattr(auth, "ATTEMPTS_PER_ACCOUNT", 3)
+    monkeypatch.setattr(sessions, "ATTEMPTS_PER_ACCOUNT", 3)
 
 
 @pytest.mark.usefixtures("tokens", "three_on_one_account")
@@ -146,6 +167,7 @@ def test_guessing_a_password_has_to_wait(client: TestClient, *, known: bool) -> 
     guess = GUESS if known else {**GUESS, "username": "unknown@example.com"}
     responses = [client.post("/v1/auth/token", data=guess) for _ in range(5)]
     assert [response.status_code for response in responses] == [401, 401, 401, 429, 429]
+    assert {response.headers["Cache-Control"] for response in responses} == {"no-store"}
     assert 0 < int(responses[-1].headers["Retry-After"]) <= 15 * 60
     right = {**FORM, "username": guess["username"]}
     assert client.post("/v1/auth/token", data=right).status_code == 429
@@ -153,7 +175,7 @@ def test_guessing_a_password_has_to_wait(client: TestClient, *, known: bool) -> 
 
 @pytest.mark.usefixtures("tokens", "three_on_one_account")
 def test_an_attempt_outside_of_the_window_does_not_count(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auth, "WINDOW", timedelta(0))
+    monkeypatch.setattr(sessions, "WINDOW", timedelta(seconds=-2))
     assert [client.post("/v1/auth/token", data=GUESS).status_code for _ in range(4)] == [401] * 4
 
 
@@ -184,6 +206,13 @@ def test_concurrent_guesses_are_limited_too(client: TestClient) -> None:
     assert set(responses) <= {401, 429}
 
 
+@pytest.mark.usefixtures("tokens", "three_on_one_account")
+def test_a_stranger_cannot_keep_the_owner_out(client: TestClient) -> None:
+    with TestClient(client.app, client=("192.0.2.1", 50000)) as stranger:
+        assert [stranger.post("/v1/auth/token", data=GUESS).status_code for _ in range(4)] == [401, 401, 401, 429]
+    assert client.post("/v1/auth/token", data=FORM).status_code == 200
+
+
 def guess(client: TestClient, forwarded_for: str) -> int:
     """Try to log in with an unknown e-mail address, a new one each time."""
     form = {**GUESS, "username": f"{uuid4()}@example.com"}
@@ -193,7 +222,7 @@ def guess(client: TestClient, forwarded_for: str) -> int:
 @pytest.fixture
 def two_from_one_address(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two attempts from one address are the limit."""
-    monkeypatch.setattr(auth, "ATTEMPTS_PER_ADDRESS", 2)
+    monkeypatch.setattr(sessions, "ATTEMPTS_PER_ADDRESS", 2)
 
 
 @pytest.fixture
@@ -242,3 +271,11 @@ def test_the_openapi_schema_has_the_path_of_the_login(client: TestClient) -> Non
     schemes = client.get("/openapi.json").json()["components"]["securitySchemes"]
     flow = schemes["OAuth2PasswordBearer"]["flows"]["password"]
     assert flow["tokenUrl"] == "/v1/auth/token"
+
+
+@pytest.mark.parametrize(("proxies", "warnings"), [([], 1), (["10.0.0.0/8"], 0)])
+def test_production_without_a_known_proxy_is_a_warning(
+    serve: Callable[..., TestClient], capsys: pytest.CaptureFixture[str], proxies: list[str], warnings: int
+) -> None:
+    serve(environment="production", forwarded_allow_ips=proxies)
+    assert capsys.readouterr().err.count("FORWARDED_ALLOW_IPS is not set") == warnings

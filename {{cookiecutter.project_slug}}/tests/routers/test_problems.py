@@ -7,19 +7,20 @@ from typing import Annotated
 from unittest.mock import AsyncMock
 
 import pytest
-from fastapi import APIRouter, Body
+from fastapi import APIRouter, Body, Form
 from fastapi import HTTPException as FastAPIHTTPException
 from fastapi.testclient import TestClient
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
 from api.dependencies.middleware import body_limit
-from api.dependencies.middleware.body_limit import MAX_BODY_BYTES, BodyLimitMiddleware
+from api.dependencies.middleware.body_limit import BodyLimitMiddleware
 from api.routers.problems import STATUS_BY_KIND
 from api.schemas.base import RequestBody
 from api.schemas.problems import Problem
 from api.services.errors import ConflictError, NotFoundError, ServiceError, UnavailableError
 
+MAX_BODY_BYTES = 128 * 1024
 TOO_LARGE = b" " * (MAX_BODY_BYTES + 1)
 
 router = APIRouter()
@@ -72,6 +73,16 @@ async def log_in(login: Login) -> str:
     return login.user
 
 
+@router.post("/form")
+async def send_form(login: Annotated[Login, Form()]) -> str:
+    return login.user
+
+
+@router.post("/batch")
+async def send_batch(pins: list[int]) -> int:
+    return sum(pins)
+
+
 @router.post("/raised")
 async def raise_http_exception(status: int, detail: Annotated[object, Body()]) -> None:
     raise FastAPIHTTPException(status, detail, {"X-Reason": "a header", "Allow": "POST"})
@@ -88,6 +99,7 @@ def failing(serve: Callable[..., TestClient]) -> TestClient:
     [
         ("GET", "/nowhere", 404),
         ("DELETE", "/livez", 405),
+        ("GET", "/livez/", 404),
         ("POST", "/logins", 422),
         ("GET", "/errors/unknown", 500),
     ],
@@ -195,6 +207,26 @@ def test_a_body_that_is_not_an_object_is_a_problem(failing: TestClient, content:
     assert response.status_code == response.json()["status"] == status
 
 
+def test_many_unknown_fields_are_one_error(failing: TestClient) -> None:
+    response = failing.post("/logins", json={f"field {number}": "" for number in range(5_000)})
+    assert [error["type"] for error in response.json()["errors"]] == ["too_many_fields"]
+
+
+def test_a_422_has_a_hundred_errors_at_most(failing: TestClient) -> None:
+    assert len(failing.post("/batch", json=["one"] * 5_000).json()["errors"]) == 100
+
+
+@pytest.mark.parametrize(("fields", "status"), [(50, 422), (5_000, 400)])
+def test_a_form_with_many_fields_is_refused(failing: TestClient, fields: int, status: int) -> None:
+    assert failing.post("/form", data={f"{number}": "" for number in range(fields)}).status_code == status
+
+
+def test_the_size_of_a_body_is_a_setting(serve: Callable[..., TestClient]) -> None:
+    small = serve(router, max_body_bytes=20)
+    assert small.post("/logins", json={"user": "ada", "pin": 1234}).status_code == 413
+    assert small.post("/logins", json={"pin": 1234}).status_code == 422
+
+
 @pytest.mark.parametrize("announced", [True, False])
 def test_a_body_that_is_too_large_is_a_problem(failing: TestClient, *, announced: bool) -> None:
     content: bytes | Iterator[bytes] = TOO_LARGE if announced else iter([TOO_LARGE])
@@ -216,8 +248,30 @@ async def test_a_body_that_is_too_slow_is_a_408(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(body_limit, "BODY_TIMEOUT", 0.05)
     with pytest.raises(HTTPException) as error:
-        await BodyLimitMiddleware(read)({"type": "http", "headers": []}, trickle, AsyncMock())
+        await BodyLimitMiddleware(read, MAX_BODY_BYTES)({"type": "http", "headers": []}, trickle, AsyncMock())
     assert error.value.status_code == 408
+
+
+@pytest.mark.anyio
+async def test_a_process_holds_so_many_bytes_of_bodies_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def read(_: Scope, receive: Receive, __: Send) -> None:
+        await receive()
+        await held.wait()
+
+    async def upload() -> Message:
+        return {"type": "http.request", "body": b"x" * 100, "more_body": True}
+
+    monkeypatch.setattr(body_limit, "MAX_BUFFERED_BYTES", 250)
+    held = asyncio.Event()
+    middleware = BodyLimitMiddleware(read, MAX_BODY_BYTES)
+    uploads = [asyncio.create_task(middleware({"type": "http", "headers": []}, upload, AsyncMock())) for _ in range(3)]
+    await asyncio.sleep(0)
+    with pytest.raises(HTTPException) as error:
+        await uploads[2]
+    assert (error.value.status_code, error.value.headers) == (503, {"Retry-After": "1"})
+    held.set()
+    await asyncio.gather(*uploads[:2])
+    await middleware({"type": "http", "headers": []}, upload, AsyncMock())
 
 
 def test_every_documented_problem_has_its_media_type_and_an_example(client: TestClient) -> None:

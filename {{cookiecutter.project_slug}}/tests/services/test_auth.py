@@ -14,10 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from api.dependencies.database import Database
-from api.models import LoginAttempt, User
+from api.models import LoginAttempt, RefreshSession
 from api.schemas.users import UserUpdate
-from api.services.auth import ATTEMPTS_PER_ACCOUNT, WINDOW, AuthService, InvalidCredentialsError, TooManyLoginsError
-from api.services.security import InvalidTokenError, TokenSigner, hash_password, verify_password
+from api.services.auth import AuthService, InvalidCredentialsError
+from api.services.errors import TooManyAttemptsError
+from api.services.security import InvalidTokenError, TokenSigner, TokenType, verify_password
+from api.services.sessions import ATTEMPTS_PER_ACCOUNT, WINDOW, ActiveSessions, get_now
 from api.services.users import UserService
 
 pytestmark = pytest.mark.anyio
@@ -28,14 +30,6 @@ U = TypeVar("U")
 EMAIL = "ada@example.com"
 PASSWORD = "a password of a few words"
 SIGNER = TokenSigner("a secret of at least 32 characters", issuer="API")
-
-
-@pytest.fixture
-async def ada(database: Database) -> Database:
-    """A database in which Ada has a password."""
-    async with database.session() as session:
-        await session.execute(update(User).values(password_hash=hash_password(PASSWORD)))
-    return database
 
 
 class PausingSessions:
@@ -71,11 +65,14 @@ async def meet(
     return result, met
 
 
-async def test_a_stolen_token_that_is_used_during_a_refresh_ends_the_session(ada: Database) -> None:
-    auth, pausing = AuthService(ada.session, SIGNER), PausingSessions(ada, 1)
+async def test_a_stolen_token_that_is_used_during_a_refresh_ends_the_session(database: Database) -> None:
+    auth, pausing = (
+        AuthService(database.session, SIGNER, ActiveSessions(database.session)),
+        PausingSessions(database, 1),
+    )
     stolen = await auth.login(EMAIL, PASSWORD, "")
     second = await auth.refresh(stolen.refresh_token)
-    refresh = AuthService(pausing, SIGNER).refresh(second.refresh_token)
+    refresh = AuthService(pausing, SIGNER, ActiveSessions(database.session)).refresh(second.refresh_token)
     third, theft = await meet(pausing, refresh, auth.refresh(stolen.refresh_token))
     assert isinstance(theft.exception(), InvalidTokenError)
     with pytest.raises(InvalidTokenError):
@@ -83,36 +80,63 @@ async def test_a_stolen_token_that_is_used_during_a_refresh_ends_the_session(ada
 
 
 async def change_password(database: Database) -> None:
-    await UserService(database.session).update(UUID(int=1), UserUpdate(password=f"another {PASSWORD}"))
+    body = UserUpdate(current_password=PASSWORD, password=f"another {PASSWORD}")
+    await UserService(database.session, ActiveSessions(database.session)).update(UUID(int=1), body, "")
 
 
-async def test_a_new_password_ends_the_session_of_a_concurrent_login(ada: Database) -> None:
-    pausing = PausingSessions(ada, 4)
-    login = AuthService(pausing, SIGNER).login(EMAIL, PASSWORD, "")
-    tokens, _ = await meet(pausing, login, change_password(ada))
+async def test_a_new_password_ends_the_session_of_a_concurrent_login(database: Database) -> None:
+    pausing = PausingSessions(database, 4)
+    login = AuthService(pausing, SIGNER, ActiveSessions(database.session)).login(EMAIL, PASSWORD, "")
+    tokens, _ = await meet(pausing, login, change_password(database))
     with pytest.raises(InvalidTokenError):
-        await AuthService(ada.session, SIGNER).refresh(tokens.refresh_token)
+        await AuthService(database.session, SIGNER, ActiveSessions(database.session)).refresh(tokens.refresh_token)
 
 
 async def test_a_login_with_a_password_that_changes_meanwhile_is_refused(
-    ada: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def verify(password: str, password_hash: str | None) -> bool:
-        asyncio.run_coroutine_threadsafe(change_password(ada), loop).result()
+        asyncio.run_coroutine_threadsafe(change_password(database), loop).result()
         return verify_password(password, password_hash)
 
     loop = asyncio.get_running_loop()
     monkeypatch.setattr("api.services.auth.verify_password", verify)
     with pytest.raises(InvalidCredentialsError):
-        await AuthService(ada.session, SIGNER).login(EMAIL, PASSWORD, "")
+        await AuthService(database.session, SIGNER, ActiveSessions(database.session)).login(EMAIL, PASSWORD, "")
 
 
-async def test_the_time_to_wait_ends_when_the_oldest_attempt_leaves_the_window(ada: Database) -> None:
+async def test_the_time_to_wait_ends_when_the_oldest_attempt_leaves_the_window(database: Database) -> None:
     now = datetime.now(UTC)
     times = [now - WINDOW + timedelta(seconds=10), *[now] * (ATTEMPTS_PER_ACCOUNT - 1)]
     attempts = [{"id": uuid7(), "email": EMAIL, "address": "", "attempted_at": time} for time in times]
-    async with ada.session() as session:
+    async with database.session() as session:
         await session.execute(insert(LoginAttempt), attempts)
-    with pytest.raises(TooManyLoginsError) as refusal:
-        await AuthService(ada.session, SIGNER).login(EMAIL, PASSWORD, "")
-    assert refusal.value.retry_after in range(6, 11)
+    with pytest.raises(TooManyAttemptsError) as refusal:
+        await AuthService(database.session, SIGNER, ActiveSessions(database.session)).login(EMAIL, PASSWORD, "")
+    assert refusal.value.retry_after in range(6, 12)
+
+
+async def test_a_session_ends_by_the_clock_of_the_database(database: Database) -> None:
+    active = ActiveSessions(database.session)
+    auth = AuthService(database.session, SIGNER, active)
+    tokens = await auth.login(EMAIL, PASSWORD, "")
+    session_id = SIGNER.verify(TokenType.ACCESS, tokens.access_token).session_id
+    await active.check(session_id)
+    active.forget(session_id)
+    async with database.session() as session:
+        await session.execute(update(RefreshSession).values(expires_at=await get_now(session) - timedelta(seconds=2)))
+    with pytest.raises(InvalidTokenError):
+        await active.check(session_id)
+    with pytest.raises(InvalidTokenError):
+        await auth.refresh(tokens.refresh_token)
+
+
+async def test_a_failed_login_of_one_account_does_not_count_for_another(database: Database) -> None:
+    async with database.session() as session:
+        row = {"email": EMAIL, "address": "192.0.2.1", "attempted_at": await get_now(session)}
+        attempts = [{"id": uuid7(), **row} for _ in range(ATTEMPTS_PER_ACCOUNT)]
+        await session.execute(insert(LoginAttempt), attempts)
+    auth = AuthService(database.session, SIGNER, ActiveSessions(database.session))
+    await auth.login("bob@example.com", PASSWORD, "192.0.2.1")
+    with pytest.raises(TooManyAttemptsError):
+        await auth.login(EMAIL, PASSWORD, "192.0.2.1")

@@ -13,6 +13,7 @@ from api.services.security import (
     HASHER,
     LEEWAY,
     InvalidTokenError,
+    TokenClaims,
     TokenSigner,
     TokenType,
     hash_password,
@@ -21,7 +22,7 @@ from api.services.security import (
 
 SECRET = "a secret of at least 32 characters"
 SIGNER = TokenSigner(SECRET, issuer="API")
-USER, TOKEN = UUID(int=1), UUID(int=2)
+CLAIMS = TokenClaims(UUID(int=1), UUID(int=2), UUID(int=3))
 HOUR = timedelta(hours=1)
 
 
@@ -33,8 +34,9 @@ def forged(secret: str = SECRET, algorithm: str = ALGORITHM, **changes: object) 
         "aud": "access",
         "iat": now,
         "exp": now + HOUR,
-        "sub": str(USER),
-        "jti": str(TOKEN),
+        "sub": str(CLAIMS.user_id),
+        "sid": str(CLAIMS.session_id),
+        "jti": str(CLAIMS.token_id),
     }
     claims = {name: value for name, value in {**good, **changes}.items() if value is not None}
     return jwt.encode(claims, secret, algorithm)
@@ -64,25 +66,33 @@ def test_a_password_is_the_same_from_every_keyboard() -> None:
     assert verify_password("Ångström Ångström", hash_password("A\u030angstro\u0308m \u212bngstr\u00f6m"))
 
 
-def test_a_token_has_its_subject_and_its_id() -> None:
-    assert SIGNER.verify(TokenType.ACCESS, SIGNER.sign(TokenType.ACCESS, USER, TOKEN, HOUR)) == (USER, TOKEN)
-    assert SIGNER.verify(TokenType.ACCESS, forged()) == (USER, TOKEN)
+def test_a_token_has_its_claims() -> None:
+    assert SIGNER.verify(TokenType.ACCESS, SIGNER.sign(TokenType.ACCESS, CLAIMS, datetime.now(UTC), HOUR)) == CLAIMS
+    assert SIGNER.verify(TokenType.ACCESS, forged()) == CLAIMS
 
 
 def test_the_clocks_of_two_machines_may_differ_by_the_leeway() -> None:
     just_over = datetime.now(UTC) - LEEWAY / 2
-    assert SIGNER.verify(TokenType.ACCESS, forged(exp=just_over)) == (USER, TOKEN)
+    assert SIGNER.verify(TokenType.ACCESS, forged(exp=just_over)) == CLAIMS
+
+
+def test_a_token_of_a_server_whose_clock_is_ahead_is_valid() -> None:
+    assert SIGNER.verify(TokenType.ACCESS, forged(iat=datetime.now(UTC) + HOUR)) == CLAIMS
+
+
+def test_the_clock_of_this_server_does_not_end_a_session() -> None:
+    assert SIGNER.verify(TokenType.REFRESH, forged(aud="refresh", exp=datetime.now(UTC) - 31 * 24 * HOUR)) == CLAIMS
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        *({claim: None} for claim in ("iss", "aud", "iat", "exp", "sub", "jti")),
+        *({claim: None} for claim in ("iss", "aud", "iat", "exp", "sub", "sid", "jti")),
         {"iss": "another"},
         {"aud": "refresh"},
         {"exp": datetime.now(UTC) - HOUR},
-        {"iat": datetime.now(UTC) + HOUR},
         {"sub": "ada"},
+        {"sid": "ended"},
         {"jti": "first"},
         {"secret": "another secret of at least 32 characters"},
         {"algorithm": "HS384", "secret": SECRET * 2},
