@@ -321,12 +321,8 @@ def test_each_overlay_has_its_namespace_and_a_tag_that_stays(bake: Bake, databas
         manifests = render(project, f"overlays/{name}")
         assert {each["metadata"]["namespace"] for each in manifests} == {f"budget-api-{name}"}
         images = {each["image"] for pod in pod_templates(manifests) for each in pod["spec"]["containers"]}
-<<<<<<< HEAD
-        assert images == {"registry.example.com/budget-api:0.1.0"}
-        assert variables(manifests)["OTEL_RESOURCE_ATTRIBUTES"] == f"deployment.environment.name={name}"
-=======
         assert images == {f"registry.example.com/budget-api@sha256:{'0' * 64}"}
->>>>>>> d46a08c9736353e614f1baea2fdf7a2c74fbbe99
+        assert variables(manifests)["OTEL_RESOURCE_ATTRIBUTES"] == f"deployment.environment.name={name}"
 
 
 @without_kubectl
