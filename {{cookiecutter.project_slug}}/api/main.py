@@ -58,7 +58,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             "FORWARDED_ALLOW_IPS is not set: behind a proxy, the limits on logins apply to all clients together"
         )
     # end: auth
-    telemetry = Telemetry()  # option: telemetry
     telemetry = Telemetry(settings.environment)  # option: telemetry
 
     @asynccontextmanager
