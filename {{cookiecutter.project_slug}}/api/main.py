@@ -34,8 +34,6 @@ from api.routers import (
 from api.services.security import TokenSigner  # option: auth
 from api.services.sessions import ActiveSessions  # option: auth
 
-logger = logging.getLogger(__name__)  # option: auth
-
 
 class State(TypedDict):
     """The lifespan state: what exists once in an application, as attributes of `request.state`."""
@@ -54,9 +52,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     signer = TokenSigner(settings.secret_key.get_secret_value(), issuer=TITLE)  # option: auth
     # option: auth
     if settings.in_production and not settings.forwarded_allow_ips:
-        logger.warning(
-            "FORWARDED_ALLOW_IPS is not set: behind a proxy, the limits on logins apply to all clients together"
-        )
+        message = "FORWARDED_ALLOW_IPS is not set: behind a proxy, the limits on logins apply to all clients together"
+        logging.getLogger(__name__).warning(message)
     # end: auth
     telemetry = Telemetry(settings.environment)  # option: telemetry
 
