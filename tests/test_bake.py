@@ -43,7 +43,9 @@ WORDS = {
 }
 NEEDED_ALL_THE_SAME = {
     *(f"{name}: telemetry" for name in LOCKS),  # fastapi needs opentelemetry-api
+    *(f"api/__init__.py: {word}" for word in ("telemetry", "otel_")),  # and fails for an unknown propagator
     "deploy/base/replicas.yaml: budget",  # PodDisruptionBudget
+    "compose.yaml: owner",  # FOWNER
 }
 
 

@@ -21,7 +21,7 @@ from api.dependencies.middleware.head import HeadMiddleware
 from api.dependencies.middleware.request_id import RequestIdMiddleware
 from api.dependencies.middleware.security_headers import SecurityHeadersMiddleware
 from api.dependencies.settings import Settings, load_settings
-from api.dependencies.telemetry import Telemetry  # option: telemetry
+from api.dependencies.telemetry import DurationMiddleware, Telemetry  # option: telemetry
 from api.routers import (
     auth,  # option: auth
     budgets,  # option: example
@@ -33,8 +33,6 @@ from api.routers import (
 )
 from api.services.security import TokenSigner  # option: auth
 from api.services.sessions import ActiveSessions  # option: auth
-
-logger = logging.getLogger(__name__)  # option: auth
 
 
 class State(TypedDict):
@@ -54,11 +52,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     signer = TokenSigner(settings.secret_key.get_secret_value(), issuer=TITLE)  # option: auth
     # option: auth
     if settings.in_production and not settings.forwarded_allow_ips:
-        logger.warning(
-            "FORWARDED_ALLOW_IPS is not set: behind a proxy, the limits on logins apply to all clients together"
-        )
+        message = "FORWARDED_ALLOW_IPS is not set: behind a proxy, the limits on logins apply to all clients together"
+        logging.getLogger(__name__).warning(message)
     # end: auth
-    telemetry = Telemetry()  # option: telemetry
+    telemetry = Telemetry(settings.environment)  # option: telemetry
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
@@ -104,6 +101,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         )
     app.add_middleware(SecurityHeadersMiddleware, https_only=settings.in_production)
     app.add_middleware(HeadMiddleware)
+    # option: telemetry
+    if telemetry.metering:
+        app.add_middleware(DurationMiddleware, provider=telemetry.metering)
+    # end: telemetry
     app.add_middleware(AccessLogMiddleware)
     app.add_middleware(RequestIdMiddleware)
     # option: auth

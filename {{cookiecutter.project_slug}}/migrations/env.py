@@ -13,13 +13,6 @@ from api.dependencies.database import create_engine
 from api.dependencies.settings import Settings, load_settings
 from api.models import Base
 
-# option: database=postgresql
-LOCK_SECONDS = 2
-"""Less than the `DATABASE_TIMEOUT` of the requests that wait meanwhile."""
-
-LOCK_NOT_AVAILABLE = "55P03"
-# end: database=postgresql
-
 
 def render_item(kind: str, item: object, _: object) -> str | Literal[False]:
     """Render a type or a default for every database, and so that it does not change when the code does.
@@ -42,15 +35,13 @@ def render_item(kind: str, item: object, _: object) -> str | Literal[False]:
 
 
 def migrate(connection: Connection) -> None:
-    """Run the command in one transaction; SQLite alters a table by copying it, for which new revisions are prepared.
-
-    On PostgreSQL, commands run one after the other. A change waits for the lock of a table for `LOCK_SECONDS` only, since
-    all requests for the table wait behind it.
-    """
+    """Run the command in one transaction; SQLite alters a table by copying it, for which new revisions are prepared."""
     # option: database=postgresql
+    # Commands run one after the other. A change waits for the lock of a table for less than DATABASE_TIMEOUT, since all
+    # requests for the table wait behind it.
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('alembic'))")
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+        connection.exec_driver_sql("SET LOCAL lock_timeout = '2s'")
     # end: database=postgresql
     context.configure(
         connection,
@@ -71,9 +62,9 @@ async def connect(settings: Settings) -> None:
             await connection.run_sync(migrate)
     # option: database=postgresql
     except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+        if getattr(error.orig, "sqlstate", None) != "55P03":  # lock_not_available
             raise
-        message = f"a long transaction holds the lock of a table for more than {LOCK_SECONDS} s; nothing is changed, try again"
+        message = "a long transaction holds the lock of a table for more than 2 s; nothing is changed, try again"
         raise CommandError(message) from error
     # end: database=postgresql
     finally:

@@ -34,8 +34,8 @@ from tests.collector import Collector  # option: telemetry
 
 LOOP = {"use_uvloop": sys.platform != "win32"}
 """The event loop of the server: `gunicorn.conf.py`."""
-
 # option: auth
+
 PASSWORD = "a password of a few words"
 """The password of the users."""
 # end: auth

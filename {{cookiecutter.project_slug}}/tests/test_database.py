@@ -288,9 +288,3 @@ async def test_an_error_message_has_no_values_of_the_statement(database: Databas
         with pytest.raises(IntegrityError) as error:
             await connection.execute(insert(NOTES), notes)
     assert "hunter2" not in "".join(traceback.format_exception(error.value))
-
-
-@pytest.mark.anyio
-async def test_what_sqlite_has_committed_outlives_a_power_cut(embedded: Settings) -> None:
-    async with Database(embedded) as database, database.session() as session:
-        assert await session.scalar(text("PRAGMA synchronous")) == 2  # FULL: https://sqlite.org/pragma.html

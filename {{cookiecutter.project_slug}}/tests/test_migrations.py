@@ -15,9 +15,10 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from fastapi.testclient import TestClient
-from sqlalchemy import Column, Table, make_url
+from sqlalchemy import Column, Table, make_url, text
 
 from api.dependencies import migrations
+from api.dependencies.database import Database
 from api.dependencies.settings import Settings
 from api.models import Base
 from api.models.base import UtcDateTime
@@ -203,3 +204,10 @@ def get_worker_pid(port: int) -> str:
     """Return the process id of the worker that handles a request."""
     with urlopen(f"http://127.0.0.1:{port}/which", timeout=30) as response:
         return str(response.read())
+
+
+@pytest.mark.anyio
+async def test_what_sqlite_has_committed_outlives_a_power_cut(settings: Settings, tmp_path: Path) -> None:
+    file = settings.model_copy(update={"database_url": None, "sqlite_file": tmp_path / "app.db"})
+    async with Database(file) as database, database.session() as session:
+        assert await session.scalar(text("PRAGMA synchronous")) == 2  # FULL: https://sqlite.org/pragma.html

@@ -2,13 +2,19 @@
 
 import json
 import logging
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
 from statistics import median
 from typing import TypeAlias
+from uuid import UUID
 
 import pytest
 from fastapi import APIRouter
@@ -16,14 +22,19 @@ from fastapi.testclient import TestClient
 from opentelemetry.proto.logs.v1.logs_pb2 import SeverityNumber
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from opentelemetry.sdk._logs import LoggerProvider
-from sqlalchemy import literal, select, text
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from sqlalchemy import create_engine, literal, select, text
 
 from api import TITLE, VERSION
 from api.dependencies import telemetry
 from api.dependencies.database import SessionDep
 from api.dependencies.logs import configure_logging
+from api.dependencies.migrations import PYPROJECT
 from api.dependencies.settings import Settings
 from api.main import create_app
+from api.services.errors import DatabaseUnavailableError
 from tests.collector import MESSAGES, Collector, read
 
 Serve: TypeAlias = Callable[..., AbstractContextManager[TestClient]]
@@ -45,6 +56,11 @@ async def write_nowhere(word: str, session: SessionDep) -> None:
 async def fail() -> None:
     message = "it broke"
     raise RuntimeError(message)
+
+
+@router.get("/unavailable")
+async def be_unavailable() -> None:
+    raise DatabaseUnavailableError
 
 
 @pytest.fixture(autouse=True)
@@ -107,7 +123,78 @@ def test_a_statement_that_fails_is_marked(serve: Serve, send_to: Collector) -> N
     insert = next(span for span in send_to.spans if span.name == "INSERT")
     assert insert.status.code == Status.STATUS_CODE_ERROR
     assert insert.status.message == ""
-    assert read(insert.attributes)["error.type"]
+    assert read(insert.attributes)["error.type"] in {"SQLITE_ERROR", "42P01"}
+
+
+def test_errors_can_be_told_apart(serve: Serve, send_to: Collector) -> None:
+    with serve() as client:
+        client.get("/broken")
+        client.get("/unavailable")
+    broken, unavailable = (read(span.attributes) for span in send_to.spans)
+    assert broken["exception.type"] == "RuntimeError"
+    assert unavailable["problem.type"] == "urn:problem:database-unavailable"
+
+
+@pytest.mark.parametrize(
+    ("statement", "name"), [("-- first\n/* and */ select 1", "SELECT"), ("values (1)", "VALUES"), (" ", "sqlite")]
+)
+def test_a_statement_is_named_by_its_operation(statement: str, name: str) -> None:
+    provider = TracerProvider()
+    spans = InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    engine = create_engine("sqlite://")
+    telemetry.trace_statements(engine, provider)
+    with provider.get_tracer("test").start_as_current_span("request"), engine.connect() as connection:
+        connection.execute(text(statement))
+    assert [span.name for span in spans.get_finished_spans()] == [name, "request"]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        ("OTEL_TRACES_EXPORTER", "otlp,console"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "http/json"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "authorization hunter2"),
+    ],
+)
+def test_a_variable_that_is_not_supported_is_named_once(
+    serve: Serve,
+    send_to: Collector,
+    variables: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    setting: tuple[str, str],
+) -> None:
+    variables.setenv(*setting)
+    with serve() as client:
+        client.get("/")
+    printed = capsys.readouterr().err
+    assert printed.count(f"{setting[0]}: only ") == 1
+    assert "hunter2" not in printed
+    assert send_to.spans != []
+
+
+def test_an_unknown_propagator_is_reported_without_a_traceback() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import api.main"],
+        cwd=PYPROJECT.parent,
+        env={**os.environ, "OTEL_PROPAGATORS": "tracecontext,b3"},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("OTEL_PROPAGATORS: Propagator b3 not found.")
+
+
+def test_fields_are_sent_as_they_are_in_json_lines(serve: Serve, send_to: Collector) -> None:
+    fields = {"id": UUID(int=1), "price": Decimal("1.50"), "at": datetime(2026, 1, 31, tzinfo=UTC)}
+    with serve():
+        logging.getLogger("test").warning("sold", extra={"fields": fields})
+    (record,) = send_to.logs
+    expected = {"id": str(UUID(int=1)), "price": "1.50", "at": "2026-01-31T00:00:00Z"}
+    assert expected.items() <= read(record.attributes).items()
 
 
 def test_the_trace_of_the_client_is_continued(serve: Serve, send_to: Collector) -> None:
@@ -175,6 +262,7 @@ def test_the_resource_has_name_and_version(
         client.get("/")
     for resource in send_to.resources:
         assert (resource["service.name"], resource["service.version"]) == (name, VERSION)
+        assert (resource["deployment.environment.name"], resource["host.name"]) == ("development", socket.gethostname())
     assert len(send_to.resources) == len(MESSAGES)
 
 
@@ -231,8 +319,11 @@ def test_a_request_that_is_not_sampled_is_not_sent(
     variables.setenv("OTEL_TRACES_SAMPLER", "always_off")
     with serve() as client:
         client.get("/words/7?word=hello")
+        client.post("/nowhere?word=hello")
     assert send_to.spans == []
+    assert {read(record.attributes).get("path") for record in send_to.logs} == {None}
     assert send_to.logs != []
+    assert send_to.metrics != {}
 
 
 def test_messages_can_be_compressed(serve: Serve, send_to: Collector, variables: pytest.MonkeyPatch) -> None:

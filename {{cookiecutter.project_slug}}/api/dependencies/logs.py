@@ -72,6 +72,7 @@ def configure_logging(level: str, *, as_json: bool) -> None:
                 "aiosqlite": {"level": "INFO"},  # its DEBUG lines hold values of rows
                 "alembic": {"level": "WARNING"},
                 "gunicorn.error": to_root,
+                "opentelemetry.util.re": {"level": "ERROR"},  # its warnings hold values of headers  # option: telemetry
                 "urllib3": {"level": "INFO"},  # its DEBUG lines report the export of log lines  # option: telemetry
                 "uvicorn": to_root,
                 "uvicorn.error": to_root,

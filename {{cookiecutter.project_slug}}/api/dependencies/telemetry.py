@@ -2,9 +2,13 @@
 
 import asyncio
 import logging
+import os
+import re
+from collections.abc import MutableMapping
+from socket import gethostname
 from threading import Thread
-from time import monotonic
-from typing import Self, TypeAlias
+from time import monotonic, perf_counter
+from typing import Any, Self, TypeAlias
 
 from fastapi.telemetry import TelemetryConfig
 from opentelemetry import trace
@@ -20,9 +24,12 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision, Sampler, SamplingResult
 from opentelemetry.trace import SpanKind, StatusCode, format_span_id, format_trace_id
+from pydantic_core import to_jsonable_python
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import Connection, Engine, ExceptionContext, event
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import TITLE, VERSION
 from api.dependencies.health import HEALTH_ROUTES
@@ -33,6 +40,24 @@ FLUSH_SECONDS = 3.0
 
 WARNING_INTERVAL = 60.0
 """Seconds between two lines of one logger about a collector that is unreachable."""
+
+DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+"""Seconds: https://opentelemetry.io/docs/specs/semconv/http/http-metrics/."""
+
+OPERATION = re.compile(r"(?:\s|--[^\n]*|/\*.*?\*/)*(\w+)", re.DOTALL)
+"""The first word of a statement, after its comments."""
+
+RULES = {
+    "OTEL_(TRACES|METRICS|LOGS)_EXPORTER": ("otlp|none", "otlp or none"),
+    r"OTEL_EXPORTER_OTLP_(\w+_)?PROTOCOL": ("http/protobuf", "http/protobuf"),
+    r"OTEL_EXPORTER_OTLP_(\w+_)?HEADERS": (
+        r"[^=,]+=[^,]*(,[^=,]+=[^,]*)*",
+        "a list of name=value, separated by commas,",
+    ),
+}
+"""Variables by a pattern of their names, the pattern of their values, and its wording."""
+
+logger = logging.getLogger(__name__)
 
 Sender: TypeAlias = BatchSpanProcessor | PeriodicExportingMetricReader | BatchLogRecordProcessor
 
@@ -54,8 +79,8 @@ class Variables(BaseSettings):
     def is_enabled(self, signal: str) -> bool:
         """Whether the signal has an endpoint and is not switched off."""
         endpoint = self.otel_exporter_otlp_endpoint or getattr(self, f"otel_exporter_otlp_{signal}_endpoint")
-        exporter = getattr(self, f"otel_{signal}_exporter")
-        return bool(endpoint) and exporter == "otlp" and self.otel_sdk_disabled.strip().lower() != "true"
+        exporters = getattr(self, f"otel_{signal}_exporter").replace(" ", "").split(",")
+        return bool(endpoint) and "otlp" in exporters and self.otel_sdk_disabled.strip().lower() != "true"
 
 
 class Telemetry:
@@ -65,23 +90,44 @@ class Telemetry:
     `start`: the threads of exporters would not survive the fork of a server's workers.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, environment: str) -> None:
         variables = Variables()
-        self._tracing = self._metering = self._logging = None
+        resource = create_resource(environment)
+        self._tracing = self.metering = self._logging = None
         self._log_handler: LogSender | None = None
         self._senders: list[Sender] = []
         if variables.is_enabled("traces"):
-            self._tracing = TracerProvider(resource=create_resource(), shutdown_on_exit=False)
+            self._tracing = TracerProvider(resource=resource, shutdown_on_exit=False)
+            self._sampler, self._tracing.sampler = self._tracing.sampler, SampledRequests(self._tracing.sampler)
         if variables.is_enabled("metrics"):
-            self._metering = MeterProvider(resource=create_resource(), shutdown_on_exit=False)
+            self.metering = MeterProvider(resource=resource, shutdown_on_exit=False)
         if variables.is_enabled("logs"):
-            self._logging = LoggerProvider(resource=create_resource(), shutdown_on_exit=False)
+            self._logging = LoggerProvider(resource=resource, shutdown_on_exit=False)
         self.config = TelemetryConfig(
             tracer_provider=self._tracing,
-            meter_provider=self._metering,
+            metrics=False,  # DurationMiddleware records the duration
             logs=False,  # LogSender exports the log lines
             operation_spans=False,  # a span for each dependency costs as much as all others together
-            exclude=lambda scope: scope["path"] in HEALTH_ROUTES,
+            exclude=self._is_excluded,
+        )
+        for name in sorted(os.environ if variables.otel_sdk_disabled.strip().lower() != "true" else ()):
+            for pattern, (rule, wording) in RULES.items():
+                if (
+                    re.fullmatch(pattern, name)
+                    and os.environ[name]
+                    and not re.fullmatch(rule, os.environ[name].strip())
+                ):
+                    logger.warning("%s: only %s is supported", name, wording)
+
+    def _is_excluded(self, scope: MutableMapping[str, Any]) -> bool:
+        """Whether a request gets no span; a new trace is sampled here, before its attributes are computed."""
+        if scope["path"] in HEALTH_ROUTES or not self._tracing:
+            return True
+        if any(name == b"traceparent" for name, _ in scope["headers"]):
+            return False
+        trace_id = self._tracing.id_generator.generate_trace_id()
+        return (
+            self._sampler.should_sample(Context(), trace_id, scope["type"]).decision is not Decision.RECORD_AND_SAMPLE
         )
 
     async def __aenter__(self) -> Self:
@@ -98,15 +144,15 @@ class Telemetry:
             self._tracing.add_span_processor(spans)
             trace_statements(engine, self._tracing)
             self._senders.append(spans)
-        if self._metering:
+        if self.metering:
             metrics = PeriodicExportingMetricReader(OTLPMetricExporter())
-            self._metering.add_metric_reader(metrics)
+            self.metering.add_metric_reader(metrics)
             self._senders.append(metrics)
         if self._logging:
             records = BatchLogRecordProcessor(OTLPLogExporter())
             self._logging.add_log_record_processor(records)
             self._senders.append(records)
-            self._log_handler = LogSender(self._logging)
+            self._log_handler = LogSender(self._logging, sampled_only=self._tracing is not None)
             logging.root.addHandler(self._log_handler)
         if self._senders:
             for handler in logging.root.handlers:
@@ -125,9 +171,13 @@ class Telemetry:
             thread.join(max(0.0, deadline - monotonic()))
 
 
-def create_resource() -> Resource:
-    """Create the resource of this service; OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES override it."""
-    default = Resource.create({"service.name": TITLE, "service.version": VERSION})
+def create_resource(environment: str) -> Resource:
+    """Create the resource of this service; OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES override it.
+
+    The name of the host is that of the pod or container.
+    """
+    attributes = {"deployment.environment.name": environment, "host.name": gethostname()}
+    default = Resource.create({"service.name": TITLE, "service.version": VERSION, **attributes})
     return default.merge(OTELResourceDetector().detect())
 
 
@@ -153,7 +203,8 @@ def trace_statements(engine: Engine, provider: TracerProvider) -> None:
     @event.listens_for(engine, "before_cursor_execute")
     def begin(connection: Connection, _: object, statement: str, *_others: object) -> None:
         if trace.get_current_span().is_recording():
-            operation = statement.split(maxsplit=1)[0].upper()
+            begins = OPERATION.match(statement)
+            operation = begins[1].upper() if begins else engine.dialect.name
             what = {"db.system.name": engine.dialect.name, "db.operation.name": operation, "db.query.text": statement}
             span = tracer.start_span(operation, kind=SpanKind.CLIENT, attributes={**known, **what})
             connection.info["span"] = span
@@ -166,9 +217,63 @@ def trace_statements(engine: Engine, provider: TracerProvider) -> None:
     @event.listens_for(engine, "handle_error")
     def fail(context: ExceptionContext) -> None:
         if context.connection and (span := context.connection.info.pop("span", None)):
-            span.set_attribute("error.type", type(context.original_exception).__qualname__)
+            error = context.original_exception
+            code = getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", None)
+            span.set_attribute("error.type", code or type(error).__qualname__)
             span.set_status(StatusCode.ERROR)
             span.end()
+
+
+class SampledRequests(Sampler):
+    """Sample what begins in this process, which `Telemetry` has sampled already; a client's trace is up to `sampler`."""
+
+    def __init__(self, sampler: Sampler) -> None:
+        self._sampler = sampler
+
+    def should_sample(self, parent_context: Context | None, *arguments: Any, **options: Any) -> SamplingResult:  # noqa: ANN401 - the SDK's
+        """Return the decision for a new span."""
+        begins = not trace.get_current_span(parent_context).get_span_context().is_valid
+        return (ALWAYS_ON if begins else self._sampler).should_sample(parent_context, *arguments, **options)
+
+    def get_description(self) -> str:
+        """Describe the sampler of the variables."""
+        return self._sampler.get_description()
+
+
+class DurationMiddleware:
+    """Record the duration of each request by method, route and status, except of health checks.
+
+    FastAPI's metrics cost three times as much: https://opentelemetry.io/docs/specs/semconv/http/http-metrics/.
+    """
+
+    def __init__(self, app: ASGIApp, provider: MeterProvider) -> None:
+        self.app = app
+        self._duration = provider.get_meter(__name__).create_histogram(
+            "http.server.request.duration", unit="s", explicit_bucket_boundaries_advisory=DURATION_BUCKETS
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request and record it, also when it raises."""
+        if scope["type"] != "http" or scope["path"] in HEALTH_ROUTES:
+            await self.app(scope, receive, send)
+            return
+        started = perf_counter()
+        attributes = {"http.request.method": scope["method"], "url.scheme": scope["scheme"]}
+        status = 500
+
+        async def send_and_note_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_and_note_status)
+        finally:
+            attributes["http.response.status_code"] = status
+            if "route" in scope:
+                attributes["http.route"] = scope["route"].path
+            self._duration.record(perf_counter() - started, attributes)
 
 
 class RedactedQueries(SpanProcessor):
@@ -181,16 +286,26 @@ class RedactedQueries(SpanProcessor):
 
 
 class LogSender(logging.Handler):
-    """Export log records with the fields of their JSON lines, except those of health checks."""
+    """Export log records with the fields of their JSON lines, except those of health checks.
 
-    def __init__(self, provider: LoggerProvider) -> None:
+    With `sampled_only`, the lines of requests without a span are left out too.
+    """
+
+    def __init__(self, provider: LoggerProvider, *, sampled_only: bool = False) -> None:
         super().__init__()
         self._provider = provider
+        self._sampled_only = sampled_only
 
     def emit(self, record: logging.LogRecord) -> None:
         """Queue a record, which another thread exports."""
         fields = getattr(record, "fields", {})
         if fields.get("path") in HEALTH_ROUTES:
+            return
+        if (
+            self._sampled_only
+            and "path" in fields
+            and not trace.get_current_span().get_span_context().trace_flags.sampled
+        ):
             return
         try:
             self._provider.get_logger(record.name).emit(
@@ -198,7 +313,7 @@ class LogSender(logging.Handler):
                 severity_number=SeverityNumber(min(record.levelno // 10 * 4 + 1, SeverityNumber.FATAL4.value)),
                 severity_text=record.levelname,
                 body=record.getMessage(),
-                attributes={"request_id": current_request_id.get(), **fields},
+                attributes=to_jsonable_python({"request_id": current_request_id.get(), **fields}, fallback=str),
                 exception=record.exc_info[1] if record.exc_info else None,
             )
         except Exception:  # noqa: BLE001 - a log line must not fail a request; logging's own handlers do the same

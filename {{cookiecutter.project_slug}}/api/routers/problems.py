@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError, ResponseValidationError
 from fastapi.utils import is_body_allowed_for_status_code
+from opentelemetry import trace  # option: telemetry
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match
@@ -156,6 +157,7 @@ class ProblemMiddleware:
                 response = await on_http_exception(Request(scope), error)
             else:
                 logger.exception("unhandled exception")
+                trace.get_current_span().set_attribute("exception.type", type(error).__qualname__)  # option: telemetry
                 response = _respond(Request(scope), 500, "The server has failed to handle the request.")
             if not started:
                 await response(scope, receive, send)
@@ -182,4 +184,5 @@ def _respond(
             **members,
         }
     )
+    trace.get_current_span().set_attribute("problem.type", problem.type)  # option: telemetry
     return Response(problem.model_dump_json(exclude_none=True), status, headers, MEDIA_TYPE)

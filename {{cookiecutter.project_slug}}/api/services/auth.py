@@ -13,7 +13,6 @@ from uuid_utils.compat import uuid7
 from api.models import LoginAttempt, RefreshSession, User
 from api.services.errors import UnauthenticatedError
 from api.services.security import (
-    LOGIN_QUEUE,
     InvalidTokenError,
     TokenClaims,
     TokenSigner,
@@ -56,7 +55,7 @@ class AuthService:
 
         An unknown e-mail address is refused like a wrong password, and takes as long.
         """
-        with reserve_hashing(LOGIN_QUEUE):
+        with reserve_hashing():
             await record_attempt(self._open_session, email, address)
             async with self._open_session(readonly=True) as session:
                 password_hash = await session.scalar(select(User.password_hash).where(User.email == email))

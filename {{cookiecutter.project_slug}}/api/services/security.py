@@ -35,11 +35,8 @@ DUMMY_HASH = "$argon2id$v=19$m=65536,t=3,p=4$fQemvflab6sfpkGaP/bbrQ$ipMSNJNkHeGi
 HASHING = ThreadPoolExecutor(2, "hashing")
 """Two passwords are hashed at a time: each takes 64 MiB, and concurrent logins must not exhaust a container's memory."""
 
-LOGIN_QUEUE, REGISTRATION_QUEUE = BoundedSemaphore(12), BoundedSemaphore(4)
-"""So many requests with passwords are handled at a time, which takes about a second; more are refused at once.
-
-Registrations have a queue of their own, since they need no account, and could else keep all logins out.
-"""
+HASHING_QUEUE = BoundedSemaphore(16)
+"""So many requests with passwords are handled at a time, which takes about a second; more are refused at once."""
 
 COMMON_WORDS = ("password", "passwort", "letmein", "welcome", "iloveyou", "admin", "login", "secret", "changeme")
 SEQUENCES = "abcdefghijklmnopqrstuvwxyz 01234567890 qwertyuiop asdfghjkl zxcvbnm 1q2w3e4r5t6y7u8i9o0p 1qaz2wsx3edc4rfv"
@@ -75,14 +72,14 @@ class TokenClaims(NamedTuple):
 
 
 @contextmanager
-def reserve_hashing(queue: BoundedSemaphore) -> Iterator[None]:
-    """Reserve a place in a queue of passwords to hash, or raise `HashingQueueFullError`."""
-    if not queue.acquire(blocking=False):
+def reserve_hashing() -> Iterator[None]:
+    """Reserve a place in the queue of passwords to hash, or raise `HashingQueueFullError`."""
+    if not HASHING_QUEUE.acquire(blocking=False):
         raise HashingQueueFullError
     try:
         yield
     finally:
-        queue.release()
+        HASHING_QUEUE.release()
 
 
 async def hash_in_thread(function: Callable[[*Ts], T], *arguments: *Ts) -> T:

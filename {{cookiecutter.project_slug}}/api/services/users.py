@@ -8,15 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.models import LoginAttempt, RefreshSession, User
 from api.schemas.users import UserCreate, UserUpdate
 from api.services.errors import ConflictError, ForbiddenError, InvalidError, UnauthenticatedError, translate_violations
-from api.services.security import (
-    LOGIN_QUEUE,
-    REGISTRATION_QUEUE,
-    hash_in_thread,
-    hash_password,
-    is_guessable,
-    reserve_hashing,
-    verify_password,
-)
+from api.services.security import hash_in_thread, hash_password, is_guessable, reserve_hashing, verify_password
 from api.services.sessions import ActiveSessions, SessionFactory, record_attempt, same_attempts
 
 
@@ -54,7 +46,7 @@ class UserService:
     async def register(self, body: UserCreate, address: str) -> User:
         """Add a user, or raise `GuessablePasswordError`, `TooManyAttemptsError` or `EmailTakenError`."""
         _refuse_guessable(body.password, body.email)
-        with reserve_hashing(REGISTRATION_QUEUE):
+        with reserve_hashing():
             await record_attempt(self._open_session, body.email, address)
             user = User(email=body.email, password_hash=await hash_in_thread(hash_password, body.password))
         async with self._open_session() as session:
@@ -74,7 +66,7 @@ class UserService:
         """
         changes = body.model_dump(exclude={"current_password"})
         password = changes.pop("password", None)
-        with reserve_hashing(LOGIN_QUEUE):
+        with reserve_hashing():
             user = await self.get(user_id)
             await record_attempt(self._open_session, user.email, address)
             if not await hash_in_thread(verify_password, body.current_password, user.password_hash):

@@ -117,10 +117,9 @@ def test_a_closed_registration_is_not_found(serve: Callable[..., TestClient], cl
 
 
 def test_a_full_queue_of_passwords_is_refused_at_once(client: TestClient) -> None:
-    with ExitStack() as stack:
-        for queue in (security.LOGIN_QUEUE, security.REGISTRATION_QUEUE):
-            while queue.acquire(blocking=False):
-                stack.callback(queue.release)
+    with ExitStack() as queue:
+        while security.HASHING_QUEUE.acquire(blocking=False):
+            queue.callback(security.HASHING_QUEUE.release)
         form = {"username": "ada@example.com", "password": PASSWORD}
         responses = [
             client.post("/v1/users", json={"email": "grace@example.com", "password": PASSWORD}),
@@ -204,7 +203,7 @@ def test_two_passwords_are_hashed_at_a_time(client: TestClient, monkeypatch: pyt
     running: list[str] = []
     at_once: list[int] = []
     monkeypatch.setattr("api.services.users.hash_password", hash_password)
-    bodies = [{"email": f"{number}@example.com", "password": PASSWORD} for number in range(4)]
+    bodies = [{"email": f"{number}@example.com", "password": PASSWORD} for number in range(10)]
     with ThreadPoolExecutor(len(bodies)) as pool:
         responses = list(pool.map(lambda body: client.post("/v1/users", json=body).status_code, bodies))
     assert responses == [201] * len(bodies)
