@@ -12,7 +12,7 @@ from uuid import UUID
 
 from conftest import Project, command_line, installed, path_with_uv, run, tool
 from postgresql import PostgreSQL
-from serving import image_command, migrate
+from serving import APP, image_command, migrate
 
 HERE = Path(__file__).parent
 PYTHON = "3.13"
@@ -120,9 +120,9 @@ def generated(folder: Path, server: PostgreSQL, *, auth: bool) -> Backend:
 def hand_written(name: str, backend: Backend, work: Mapping[str, str]) -> Backend:
     """An application of this folder, in the place of a generated backend: same server, same database."""
     programs = installed(HERE / "requirements.txt", interpreter())
-    program, _, *arguments = backend.command
+    program, *arguments = backend.command
     return backend._replace(
-        command=[programs / Path(program).name, f"{name}:app", *arguments],
+        command=[programs / Path(program).name, *(f"{name}:app" if each == APP else each for each in arguments)],
         settings={**backend.settings, "PYTHONPATH": str(HERE)}
         | ({"GUNICORN_CMD_ARGS": "--access-logfile=-"} if name == "typical" else {}),
         work={"one": "the same; 404", **work},

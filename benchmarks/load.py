@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -110,8 +110,12 @@ def serve(backend: Backend, folder: Path) -> Iterator[Server]:
     try:
         wait_for(f"{url}{backend.health}", 60, pause=0.01)
         yield Server(backend, url, process.pid, log_file, time.monotonic() - began)
+    except AssertionError as error:
+        error.add_note(log_file.read_text(encoding="utf-8")[-2000:])
+        raise
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 

@@ -58,7 +58,8 @@ def test_every_operation_can_be_tried_on_the_documentation_page(page: Page, serv
         response = try_out(page, name, known)
         assert response.ok, (name, response.text())
         if name == "register_user":
-            authorize(page)
+            example = schema["components"]["schemas"]["UserCreate"]["properties"]
+            authorize(page, example["email"]["examples"][0], example["password"]["examples"][0])
         if name.startswith("create_"):
             known[f"{name.removeprefix('create_')}_id"] = response.json()["id"]
         if name in {"log_in", "refresh_tokens"}:
@@ -84,12 +85,12 @@ def try_out(page: Page, name: str, known: dict[str, str]) -> Response:
     return responded.value
 
 
-def authorize(page: Page) -> None:
+def authorize(page: Page, username: str, password: str) -> None:
     """Log in as the user of the examples."""
     page.get_by_role("button", name="Authorize").first.click()
     dialog = page.locator(".dialog-ux")
-    dialog.locator("#oauth_username").fill("ada@example.com")
-    dialog.locator("#oauth_password").fill("correct horse battery")
+    dialog.locator("#oauth_username").fill(username)
+    dialog.locator("#oauth_password").fill(password)
     dialog.get_by_text("Authorize", exact=True).click()
     expect(dialog.get_by_text("Logout", exact=True)).to_be_visible()
     dialog.get_by_text("Close", exact=True).click()
