@@ -66,7 +66,7 @@ class Server(NamedTuple):
         email, password = "ada@example.com", "a password of a few words"
         ask("POST", f"{self.url}{register}", {"email": email, "password": password})
         form = urlencode({"username": email, "password": password}).encode()
-        with urlopen(f"{self.url}{login}", form, timeout=10) as response:  # noqa: S310 - the URL is ours
+        with urlopen(f"{self.url}{login}", form, timeout=10) as response:  # noqa: S310 - the URL is of a backend that was started here
             token: str = json.load(response)["access_token"]
         return token
 
