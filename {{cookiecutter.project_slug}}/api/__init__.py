@@ -1,9 +1,11 @@
 """The title, description and version of the API."""
 
 import importlib
+from contextlib import suppress
 
 try:
-    importlib.import_module("opentelemetry.propagate")  # FastAPI imports it, too
+    with suppress(ModuleNotFoundError):
+        importlib.import_module("opentelemetry.propagate")  # FastAPI imports it, too
 except ValueError as wrong:
     message = f"OTEL_PROPAGATORS: {wrong}"
     raise SystemExit(message) from None
