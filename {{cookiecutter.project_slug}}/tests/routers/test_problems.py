@@ -7,7 +7,11 @@ from typing import Annotated
 from unittest.mock import AsyncMock
 
 import pytest
-from fastapi import APIRouter, Body, Form
+from fastapi import (
+    APIRouter,
+    Body,
+    Form,  # option: auth
+)
 from fastapi import HTTPException as FastAPIHTTPException
 from fastapi.testclient import TestClient
 from starlette.exceptions import HTTPException
@@ -73,11 +77,13 @@ async def log_in(login: Login) -> str:
     return login.user
 
 
+# option: auth
 @router.post("/form")
 async def send_form(login: Annotated[Login, Form()]) -> str:
     return login.user
 
 
+# end: auth
 @router.post("/batch")
 async def send_batch(pins: list[int]) -> int:
     return sum(pins)
@@ -216,11 +222,13 @@ def test_a_422_has_a_hundred_errors_at_most(failing: TestClient) -> None:
     assert len(failing.post("/batch", json=["one"] * 5_000).json()["errors"]) == 100
 
 
+# option: auth
 @pytest.mark.parametrize(("fields", "status"), [(50, 422), (5_000, 400)])
 def test_a_form_with_many_fields_is_refused(failing: TestClient, fields: int, status: int) -> None:
     assert failing.post("/form", data={f"{number}": "" for number in range(fields)}).status_code == status
 
 
+# end: auth
 def test_the_size_of_a_body_is_a_setting(serve: Callable[..., TestClient]) -> None:
     small = serve(router, max_body_bytes=20)
     assert small.post("/logins", json={"user": "ada", "pin": 1234}).status_code == 413
