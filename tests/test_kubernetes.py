@@ -308,7 +308,7 @@ def test_pods_may_call_what_their_settings_name_and_nothing_else(bake: Bake, dat
     assert policy["policyTypes"] == ["Ingress", "Egress"]
     open_ports = {port["port"] for rule in policy.get("egress", []) for port in rule["ports"]}
     called = {5432} if database == "postgresql" else set()
-    assert "OTEL_EXPORTER_OTLP_ENDPOINT" not in variables(manifests)  # until somebody names a collector that exists
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" not in variables(manifests)  # until a collector that exists is named
     names = {53} if called or telemetry else set()
     assert open_ports == called | names
 

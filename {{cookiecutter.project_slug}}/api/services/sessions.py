@@ -2,7 +2,7 @@
 
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
-from math import ceil
+from math import ceil, inf
 from time import monotonic
 from typing import Protocol
 from uuid import UUID
@@ -54,7 +54,7 @@ class ActiveSessions:
     async def check(self, session_id: UUID) -> None:
         """Return if the session is active, or raise `InvalidTokenError`."""
         now = monotonic()
-        if now < self._checked.get(session_id, 0) + SESSION_CHECK_SECONDS:
+        if now < self._checked.get(session_id, -inf) + SESSION_CHECK_SECONDS:
             return
         async with self._open_session(readonly=True) as session:
             if await session.scalar(_IS_ACTIVE, {"session": session_id}) is None:

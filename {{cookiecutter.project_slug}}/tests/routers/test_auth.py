@@ -134,6 +134,15 @@ def test_another_process_refuses_the_access_token_of_an_ended_session_in_time(
     assert me(other, authorization).status_code == 401
 
 
+def test_an_ended_session_is_noticed_on_a_machine_that_has_just_started(
+    client: TestClient, serve: Callable[..., TestClient], tokens: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.post("/v1/auth/logout", json={"refresh_token": tokens["refresh_token"]}).raise_for_status()
+    other = serve()
+    monkeypatch.setattr(sessions, "monotonic", lambda: 1.0)
+    assert me(other, f"Bearer {tokens['access_token']}").status_code == 401
+
+
 def test_a_process_remembers_so_many_sessions(
     client: TestClient, tokens: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
