@@ -33,6 +33,10 @@ LOCK = TEMPLATE / "requirements-dev.txt"
 
 sys.dont_write_bytecode = True  # the package in `UNFINISHED/` is imported where cookiecutter would find its bytecode
 
+# `make test` would tell each `make` that a test starts to print the folders that it enters.
+for variable in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
+    os.environ.pop(variable, None)
+
 # For an environment that is used often: what runs in it writes no bytecode.
 COMPILED = {"UV_COMPILE_BYTECODE": "1"}
 
