@@ -45,7 +45,6 @@ IMAGE = re.compile(
     r"(?:[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]+)?/)?[a-z0-9]+(?:(?:[.]|_{1,2}|-+|/)[a-z0-9]+)*"
     r"(?:@sha256:[0-9a-f]{64}|:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}(?:@sha256:[0-9a-f]{64})?)"
 )
-NO_USERADD = re.compile(r".*(alpine|distroless).*")
 OFFICIAL_PYTHON = re.compile(r"(?:.*/)?python:(3\.[0-9]+)\b.*")
 
 # What is written: git must be able to restore it in a folder that exists, unless an outer repository ignores all ("./").
@@ -67,17 +66,13 @@ class Complaint(NamedTuple):
     def __str__(self) -> str:
         """Show the value in ASCII, so that invisible characters are seen, and cut it."""
         shown = ascii(self.value)
-        if len(shown) > MAX_SHOWN_LENGTH:
-            shown = f"{shown[:MAX_SHOWN_LENGTH]}... ({len(str(self.value))} characters)"
+        shown = f"{shown[:MAX_SHOWN_LENGTH]}..." if len(shown) > MAX_SHOWN_LENGTH else shown
         return f"{self.name} = {shown}\n  {self.rule}\n  Try: {self.suggestion or '(nothing)'}"
 
 
 def cleaned(text: str) -> str:
-    """Return the nearest text that is allowed; it may be empty."""
-    text = re.sub(f"[{UNPRINTABLE}]", " ", text)
-    while RESERVED.search(text):
-        text = " ".join(RESERVED.sub(" ", text).split())
-    return " ".join(text.split())[:MAX_TEXT_LENGTH].strip()
+    """Return a similar text that is allowed; it may be empty."""
+    return " ".join(re.sub(rf"[{UNPRINTABLE}{{]|\b(option|end):", " ", text).split())[:MAX_TEXT_LENGTH].strip()
 
 
 def rule_of_text(text: object, shortest: int) -> str | None:
@@ -125,7 +120,7 @@ def check(name: str, value: object, version: str) -> tuple[str | None, str]:
         official = OFFICIAL_PYTHON.fullmatch(str(value))
         if not isinstance(value, str) or not IMAGE.fullmatch(value) or len(value) > MAX_IMAGE_LENGTH:
             rule = "It must be the name of an image with a tag or a digest."
-        elif NO_USERADD.fullmatch(value):
+        elif re.search("alpine|distroless", value):
             rule = "It must have pip and `useradd`, which Alpine and distroless images lack."
         elif official and official[1] != version:
             rule = f"It has Python {official[1]}, and python_version is {version}."
@@ -164,9 +159,7 @@ def git(folder: Path, *arguments: str) -> list[str]:
 
 
 def rule_of_folder(folder: Path) -> str | None:
-    """Return why generating into a folder could lose files: git must be able to restore what is written over."""
-    if not any(folder.iterdir()):
-        return None
+    """Return why generating into a folder with files could lose some: git must be able to restore what is written over."""
     try:
         changed = [line[3:] for line in git(folder, "status", "--porcelain", "--untracked-files=normal")]
         ignored = git(folder, "ls-files", "--others", "--ignored", "--exclude-standard", "--directory")
@@ -183,7 +176,7 @@ def main(answers: Mapping[str, object], project: Path) -> int:
     """Print the complaints, and return the exit status."""
     refused = complaints(answers)
     report = [*map(str, refused)]
-    if rule := rule_of_folder(project):
+    if any(project.iterdir()) and (rule := rule_of_folder(project)):
         report.append(f"{project}\n  {rule}\n  Try: commit what is in it, or choose another folder")
     if not report:
         return 0
@@ -191,9 +184,8 @@ def main(answers: Mapping[str, object], project: Path) -> int:
         report += ["", "With all suggestions:", "", command_line(answers, refused, in_use=any(project.iterdir()))]
     print("\nThese answers cannot be used; nothing was generated:\n", *report, sep="\n", file=sys.stderr, flush=True)
     parts = Path(str(answers.get("project_slug"))).parts
-    depth = len(parts) if len(parts) > 1 and parts[0] not in ("..", "/") else 0
     with suppress(OSError):  # of a slug with slashes, cookiecutter would leave the empty folders that it has made
-        for folder in (project, *project.parents)[:depth]:
+        for folder in (project, *project.parents)[: len(parts) if len(parts) > 1 else 0]:
             folder.rmdir()
     return 1
 

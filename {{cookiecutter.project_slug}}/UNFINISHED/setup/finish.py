@@ -89,11 +89,10 @@ def main(project: Path) -> int:
         run_checks(checks)
     git_init = "" if git(files, project, "rev-parse", "--git-dir") else "git init --initial-branch main"
     report(summary(str(answers["project_name"]), project, enabled, [updates, files, env, *checks], git_init))
-    if files.ok:
+    if files.result.startswith("ok"):
         shutil.rmtree(unfinished)
-    if is_yes(os.environ.get("BACKEND_STRICT", "")) and not all(step.ok for step in (files, env, *checks)):
-        report(
-            "BACKEND_STRICT is set and not all is ok: without --keep-project-on-failure, a new project is deleted now."
-        )
+    failed = [step for step in (files, env, *checks) if not step.result.startswith("ok")]
+    if failed and is_yes(os.environ.get("BACKEND_STRICT", "")):
+        report("BACKEND_STRICT is set and not all is ok: a new project is deleted, but with --keep-project-on-failure.")
         return 1
     return 0

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,34 +12,7 @@ YES = ("yes", "y", "true", "t", "on", "1")
 
 Answers = Mapping[str, object]
 
-# The files of each option, as patterns. With `|` between options, each of them needs the files.
-OPTION_FILES: dict[str, tuple[str, ...]] = {
-    "auth": (
-        *("api/*/auth.py", "api/*/users.py", "api/services/security.py", "api/services/sessions.py"),
-        *("tests/*/test_auth.py", "tests/*/test_users.py", "tests/services/test_security.py"),
-    ),
-    "auth|example": ("migrations/versions/0001_initial.py",),
-    "example": (
-        *("api/*/budgets.py", "api/*/transactions.py", "docs/recipes.md"),
-        *("tests/*/test_budgets.py", "tests/*/test_transactions.py"),
-    ),
-    "telemetry": ("api/dependencies/telemetry.py", "tests/collector.py", "tests/test_telemetry.py"),
-    "database=postgresql": (
-        "api/dependencies/postgresql.py",
-        *("deploy/base/migration.yaml", "deploy/base/replicas.yaml"),
-    ),
-    "database=sqlite": ("deploy/base/volume.yaml",),
-    "ci=github": (
-        *(".github/dependabot.yml", ".github/workflows/ci.yml", ".github/workflows/locks.yml"),
-        ".github/workflows/release.yml",
-    ),
-    "ci=gitlab": (".gitlab-ci.yml",),
-    "kubernetes": (
-        *("deploy/base/deployment.yaml", "deploy/base/kustomization.yaml", "deploy/base/migration.yaml"),
-        *("deploy/base/network.yaml", "deploy/base/replicas.yaml", "deploy/base/service.yaml"),
-        *("deploy/base/volume.yaml", "deploy/overlays/*/kustomization.yaml"),
-    ),
-}
+OPTION_FILES: dict[str, list[str]] = tomllib.loads(Path(__file__).with_name("files.toml").read_text("utf-8"))
 OPTIONS = {option for condition in OPTION_FILES for option in condition.split("|")}
 
 CACHES = {"__pycache__", ".import_linter_cache", ".mypy_cache", ".pytest_cache", ".ruff_cache"}

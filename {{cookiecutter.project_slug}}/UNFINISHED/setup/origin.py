@@ -21,9 +21,8 @@ def template_folder(answers: Answers) -> Path | None:
     """Return the folder that the template was rendered from; cookiecutter passes a relative one as it was typed."""
     bases = (str(base) for base in (os.environ.get("PWD"), answers.get("_output_dir")))
     folders = (Path(os.path.normpath(Path(base, str(answers.get("_repo_dir"))))) for base in bases)
-    return next(
-        (each for each in folders if each.is_absolute() and (each / "resource/cookiecutter.json").is_file()), None
-    )
+    found = (folder for folder in folders if folder.is_absolute() and (folder / "resource/cookiecutter.json").is_file())
+    return next(found, None)
 
 
 def write_origin(step: Step, answers: Answers) -> None:
@@ -45,16 +44,19 @@ def write_origin(step: Step, answers: Answers) -> None:
     path.write_text(text + "\n".join(lines), encoding="utf-8", newline="\n")
 
 
-def update_source(step: Step, answers: Answers) -> tuple[Path, str]:
-    """Return the folder of the template and the address of its repository, without credentials.
+def record_for_updates(step: Step, answers: Answers) -> str:
+    """Write `.cruft.json` as `cruft create` does, in ASCII, since cruft reads it in the locale's encoding.
 
-    It is read as it was configured: `git remote get-url` applies `insteadOf`, which may hold a token. A path is none.
-    It raises StepError where others could not find the very template that was rendered.
+    It holds the address of the template's repository as it was configured, without credentials; `git remote get-url`
+    applies `insteadOf`, which may hold a token. Raise StepError where others could not find the template as it was used.
     """
-    folder = template_folder(answers)
-    obstacle = ""
-    if folder is None or not git(step, folder, "ls-files", "cookiecutter.json"):
-        folder, obstacle = Path(), "the template is in no git repository, or git is missing"
+    if "_commit" in answers:
+        return "ok (by cruft)"
+    path = step.context.project / ".cruft.json"
+    path.unlink(missing_ok=True)
+    folder, obstacle = template_folder(answers) or step.context.project, ""
+    if not git(step, folder, "ls-files", "cookiecutter.json"):
+        obstacle = "the template is in no git repository, or git is missing"
     elif git(step, folder, "status", "--porcelain", "--", *READ_BY_COOKIECUTTER):
         obstacle = "the template has changes that are not committed"
     elif not git(step, folder, "for-each-ref", "--count=1", "--contains=HEAD", "refs/remotes", "refs/tags"):
@@ -65,16 +67,6 @@ def update_source(step: Step, answers: Answers) -> tuple[Path, str]:
         obstacle = obstacle or "the template's repository has no remote `origin` with an address"
     if obstacle:
         raise StepError(f"skipped: {obstacle}\n`cruft update` won't work; `cruft link ADDRESS` makes it possible later")
-    return folder, address
-
-
-def record_for_updates(step: Step, answers: Answers) -> str:
-    """Write `.cruft.json` as `cruft create` does, in ASCII, since cruft reads it in the locale's encoding."""
-    if "_commit" in answers:
-        return "ok (by cruft)"
-    path = step.context.project / ".cruft.json"
-    path.unlink(missing_ok=True)
-    folder, address = update_source(step, answers)
     commit = git(step, folder, "rev-parse", "HEAD")
     context = {name: value for name, value in answers.items() if name not in ("_output_dir", "_repo_dir", "_checkout")}
     record = {

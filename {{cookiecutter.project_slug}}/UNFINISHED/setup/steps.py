@@ -82,11 +82,6 @@ class Step:
     doing: str = "starting"
     deadline: float = math.inf
 
-    @property
-    def ok(self) -> bool:
-        """Whether there is nothing to repeat."""
-        return self.result.startswith("ok")
-
     def execute(self) -> None:
         """Run the action within the time limit, and set the result."""
         started = time.monotonic()
@@ -98,15 +93,11 @@ class Step:
         except Exception as error:  # noqa: BLE001 - any error is reported, and the project stays
             self.result = str(classify_failure(f"{type(error).__name__}: {error}", str(error)))
 
-    def report(self, text: str) -> None:
-        """Report something about the step."""
-        self.context.report(f"{self.name}: {text}")
-
     def announce(self, doing: str) -> None:
         """Report what is done next."""
         self._raise_if_over()
         self.doing = doing
-        self.report(f"{doing} ...")
+        self.context.report(f"{self.name}: {doing} ...")
 
     def run(self, *command: str, seconds: float = math.inf) -> str:
         """Run a command to its end and return its output; raise StepError if it can't, or if its exit status is not 0."""

@@ -21,11 +21,10 @@ def summary(name: str, project: Path, enabled: Iterable[str], steps: Sequence[St
     lines = ["", f"{name} is in {folder}", "", f"  options  {', '.join(sorted(enabled))}"]
     for step in steps:
         lines.append(f"  {step.name:<8} {step.result}".replace("\n", f"\n{indent}  "))
-        if step.repeat and not step.ok:
+        if step.repeat and not step.result.startswith("ok"):
             lines.append(f"{indent}repeat: " + f"\n{indent}        ".join(step.repeat))
     server = "venv\\Scripts\\uvicorn" if os.name == "nt" else "venv/bin/uvicorn"
     commit = ("git add --all", 'git commit --message "Start from the template"')
     lines += ["", "Next:", *(f"  {each}" for each in (f"cd {folder}", git_init, *commit, "make run") if each)]
-    return "\n".join(
-        [*lines, "", f"Without make: {server} api.main:app --reload", "Then open http://localhost:8000/docs"]
-    )
+    lines += ["", f"Without make: {server} api.main:app --reload", "Then open http://localhost:8000/docs"]
+    return "\n".join(lines)

@@ -12,17 +12,6 @@ LOCKED = ("--require-hashes", "-r", "requirements-dev.txt")
 PROGRAMS, PYTHON = ("venv\\Scripts\\", "python.exe") if os.name == "nt" else ("venv/bin/", "python")
 
 
-def make(step: Step, version: str) -> None:
-    """Make an empty virtual environment."""
-    wanted, running = venv_commands(version)
-    step.announce(f"making venv/ with Python {version}")
-    try:
-        step.run(*wanted)
-    except StepError:
-        step.announce(f"Python {version} can't be used here: making venv/ with {sys.executable}")
-        step.run(*running)
-
-
 def check_venv(step: Step, version: str) -> None:
     """Make `venv/`, or use the one that is there, install the requirements and import the application.
 
@@ -34,7 +23,13 @@ def check_venv(step: Step, version: str) -> None:
         raise StepError("skipped: there is a venv/ whose Python does not run or is too old: remove venv/")
     try:
         if is_new:
-            make(step, version)
+            wanted, running = venv_commands(version)
+            step.announce(f"making venv/ with Python {version}")
+            try:
+                step.run(*wanted)
+            except StepError:
+                step.announce(f"Python {version} can't be used here: making venv/ with {sys.executable}")
+                step.run(*running)
         step.announce(f"installing requirements-dev.txt with {'uv' if uv else 'pip'}")
         install = ("uv", "pip", "install", "--python", python) if uv else (python, "-m", "pip", "install")
         step.run(*install, *LOCKED)
