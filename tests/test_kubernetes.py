@@ -271,6 +271,7 @@ def test_production_starts_with_the_settings_and_the_secret_of_the_readme(
     started = run(python, cwd=tmp_path, env={"PYTHONPATH": str(project.path), **settings, **secret})
     assert started.returncode == 0, started.stderr
     assert settings["ENVIRONMENT"] == "production"
+    assert ("FORWARDED_ALLOW_IPS" in settings) is auth  # else each client has the address of the proxy
     assert {name.lower() for name in (*settings, *secret)} <= set(started.stdout.split())
     for missing in secret:
         others = {name: value for name, value in secret.items() if name != missing}

@@ -1,5 +1,7 @@
 """Stop and restart of the generated backend, without a failed request."""
 
+import fcntl
+import json
 import os
 import re
 import shutil
@@ -133,6 +135,34 @@ def test_on_sigterm_readiness_fails_first_and_requests_are_still_served(
         token = sign_in(server.url)
         assert ask("POST", f"{server.url}/v1/budgets", {"name": "Food", "limit": "1.00"}, token).status == 201
         assert server.process.wait(10) == 0
+
+
+def test_a_log_that_is_not_read_stops_no_response_and_no_sigterm(
+    project: Project, environment: Path, tmp_path: Path
+) -> None:
+    port = free_port()
+    log = tmp_path / f"{port}.log"
+    os.mkfifo(log)
+    reader = os.open(log, os.O_RDONLY | os.O_NONBLOCK)
+    fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
+
+    def read_log() -> list[str]:
+        return [json.loads(line)["message"] for line in os.read(reader, 65536).splitlines()]
+
+    with serving(project, environment, tmp_path, {}, port) as server:
+
+        def fill_log() -> None:
+            assert [ask("GET", f"{server.url}/nowhere").status for _ in range(30)] == [404] * 30
+
+        fill_log()
+        assert "Starting gunicorn" in (kept := " ".join(read_log()))
+        assert "GET /nowhere 404" in kept
+        fill_log()
+        assert any("lines of the log were dropped" in message for message in read_log())
+        fill_log()
+        server.process.terminate()
+        assert server.process.wait(10) == 0
+    os.close(reader)
 
 
 def test_a_second_sigterm_shortens_no_drain(project: Project, environment: Path, tmp_path: Path) -> None:

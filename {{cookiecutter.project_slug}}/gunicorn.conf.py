@@ -11,10 +11,14 @@ The hooks are described in https://docs.gunicorn.org/en/stable/settings.html#ser
 
 import asyncio
 import gc
+import logging
 import os
 import resource
 import signal
+import sys
 from contextlib import suppress
+from io import FileIO, TextIOWrapper
+from select import select
 from typing import TYPE_CHECKING
 
 from api.dependencies.settings import load_settings
@@ -31,6 +35,42 @@ CLOSING_SECONDS = 1
 
 IDLE_SECONDS = 3
 """When it closes idle connections; gunicorn needs up to a second to stop accepting."""
+
+LOG_SECONDS = 1
+"""How long a log line waits for a pipe that is not read; the lines after it are dropped until the pipe is read again."""
+
+
+class NonBlockingStderr(TextIOWrapper):
+    """Standard error, which stops nothing when it is a pipe that is not read."""
+
+    _rest = b""
+    _dropped = 0
+
+    def write(self, text: str, /) -> int:
+        """Write a text after the rest of the one before, or drop it while that rest has to wait."""
+        self._write_rest(seconds=0)
+        if self._rest:
+            self._dropped += 1
+            return len(text)
+        if dropped := self._dropped:
+            self._dropped = 0
+            logging.getLogger("gunicorn.error").warning("%d lines of the log were dropped: it was not read", dropped)
+        self._rest += text.encode(errors="backslashreplace")
+        self._write_rest(LOG_SECONDS)
+        return len(text)
+
+    def _write_rest(self, seconds: float) -> None:
+        while self._rest:
+            try:
+                self._rest = self._rest[os.write(self.fileno(), self._rest) :]
+            except BlockingIOError:
+                if not select([], [self], [], seconds)[1]:
+                    return
+
+
+if not sys.stderr.isatty():  # a terminal's mode is the shell's too
+    os.set_blocking(sys.stderr.fileno(), False)
+    sys.stderr = NonBlockingStderr(FileIO(sys.stderr.fileno(), "w", closefd=False))
 
 workers = settings.web_concurrency
 worker_class = "asgi"

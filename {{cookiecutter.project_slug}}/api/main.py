@@ -114,16 +114,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     if settings.shows_docs:
         docs.add_docs_page(app)
     app.include_router(health.router)
+    # option: example
+    app.include_router(budgets.router)
+    app.include_router(transactions.router)
+    # end: example
     # option: auth
     app.include_router(users.router)
     if settings.registration == "open":
         app.include_router(users.registration)
     app.include_router(auth.router)
     # end: auth
-    # option: example
-    app.include_router(budgets.router)
-    app.include_router(transactions.router)
-    # end: example
     return app
 
 

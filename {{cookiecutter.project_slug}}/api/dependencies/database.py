@@ -2,8 +2,9 @@
 
 import asyncio
 import re  # option: database=postgresql
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial  # option: database=postgresql
 from math import inf
 from sqlite3 import OperationalError
 from time import monotonic
@@ -60,8 +61,10 @@ def create_engine(settings: Settings, *, for_migrations: bool = False) -> AsyncE
     """
     url = settings.database_url or URL.create("sqlite+aiosqlite", database=str(settings.sqlite_file))
     arguments: dict[str, object] = {"timeout": settings.database_timeout}  # for connecting, and on SQLite for locks
+    configure: Callable[[AsyncEngine, float | None], None] = _configure_sqlite
     # option: database=postgresql
     if url.get_backend_name() == "postgresql":
+        configure = partial(_configure_postgresql, shared=uses_pgbouncer(url))
         arguments = connect_arguments(url, settings.database_timeout)
         url = url.difference_update_query(PARAMETERS - {"host", "port"})
     # end: database=postgresql
@@ -72,13 +75,7 @@ def create_engine(settings: Settings, *, for_migrations: bool = False) -> AsyncE
         connect_args=arguments,
         hide_parameters=True,  # errors are logged, and parameters may be secret
     )
-    timeout = None if for_migrations else settings.database_timeout
-    # option: database=postgresql
-    if engine.name == "postgresql":
-        _configure_postgresql(engine, timeout)
-        return engine
-    # end: database=postgresql
-    _configure_sqlite(engine, timeout)
+    configure(engine, None if for_migrations else settings.database_timeout)
     return engine
 
 
@@ -121,12 +118,14 @@ def _configure_sqlite(engine: AsyncEngine, timeout: float | None) -> None:
 
 
 # option: database=postgresql
-def _configure_postgresql(engine: AsyncEngine, timeout: float | None) -> None:
-    """Let the server end a statement after `timeout` seconds, and replace connections that it has closed."""
+def _configure_postgresql(engine: AsyncEngine, timeout: float | None, *, shared: bool) -> None:
+    """Let the server end a statement after `timeout` seconds, and replace connections that it has closed.
+
+    On a connection that is `shared` by PgBouncer, the limit would stay for others: the driver's alone holds there.
+    """
 
     @event.listens_for(engine.sync_engine, "do_connect")
     def on_connect(dialect: Dialect, _: object, arguments: list[object], options: dict[str, object]) -> DBAPIConnection:
-        shared = "prepared_statement_name_func" in options  # by PgBouncer, which would keep the limit for others
         try:
             connection = dialect.connect(*arguments, **options, command_timeout=timeout and timeout + GRACE)
             if timeout and not shared and isinstance(connection, AdaptedConnection):

@@ -7,11 +7,7 @@ from api.routers.problems import problem_responses
 from api.schemas.auth import RefreshRequest, TokenPair
 from api.services.auth import IssuedTokens
 
-router = APIRouter(
-    prefix="/v1/auth",
-    tags=["auth"],
-    responses=problem_responses(401, 422, 503),
-)
+router = APIRouter(prefix="/v1/auth", tags=["auth"], responses=problem_responses(401, 422, 503))
 
 
 @router.post("/token", response_model=TokenPair, responses=problem_responses(429))

@@ -8,15 +8,12 @@ from api.schemas.base import ResponseBody
 
 Item = TypeVar("Item")
 
-MAX_OFFSET = 2**63 - 1
-"""Databases have offsets of 64 bits."""
-
 
 class PageRequest(BaseModel):
     """The page that a client requests: at most `limit` items, after `offset` ones. A route can have filters beside it."""
 
     limit: int = Field(default=20, ge=1, le=100)
-    offset: int = Field(default=0, ge=0, le=MAX_OFFSET)
+    offset: int = Field(default=0, ge=0, le=2**63 - 1)  # databases have offsets of 64 bits
 
 
 class Page(ResponseBody, Generic[Item]):

@@ -7,17 +7,12 @@ from pydantic import MISSING, AfterValidator, EmailStr, Field
 
 from api.schemas.base import RequestBody, ResponseBody
 
-MAX_EMAIL_LENGTH = 254
-"""Characters: RFC 5321, erratum 1690."""
-
-MAX_PASSWORD_LENGTH = 128
-"""Characters."""
-
-Email = Annotated[EmailStr, AfterValidator(str.lower), Field(max_length=MAX_EMAIL_LENGTH, examples=["ada@example.com"])]
+Email = Annotated[EmailStr, AfterValidator(str.lower), Field(max_length=254, examples=["ada@example.com"])]
+"""A lower-case e-mail address, of the length of RFC 5321, erratum 1690."""
 
 Password = Annotated[
     str,
-    Field(max_length=MAX_PASSWORD_LENGTH, examples=["seven green owls knit"], json_schema_extra={"format": "password"}),
+    Field(max_length=128, examples=["seven green owls knit"], json_schema_extra={"format": "password"}),
 ]
 """A password to compare, which may be older than the rules for a new one."""
 

@@ -2,7 +2,6 @@
 
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Session
 
 from api.services.errors import SchemaBehindError, StoppingError
 
@@ -20,11 +19,8 @@ class HealthService:
         if self._stopping:
             message = "Other servers take the next requests."
             raise StoppingError(message)
-        revision = await self._session.run_sync(_current_revision)
+        connection = await self._session.connection()
+        revision = await connection.run_sync(lambda each: MigrationContext.configure(each).get_current_revision())
         if revision in self._old_revisions:
             message = f"The database is at revision {revision}; run the migrations."
             raise SchemaBehindError(message)
-
-
-def _current_revision(session: Session) -> str | None:
-    return MigrationContext.configure(session.connection()).get_current_revision()

@@ -5,8 +5,9 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from itertools import pairwise
 from threading import BoundedSemaphore
 from typing import NamedTuple, TypeVar, TypeVarTuple
@@ -25,6 +26,9 @@ Ts = TypeVarTuple("Ts")
 ALGORITHM = "HS256"
 LEEWAY = timedelta(minutes=1)
 """By how much a server's clock may be ahead of the database's, which dates the tokens."""
+
+MAX_DECODED = 10_000
+"""How many tokens a process remembers as decoded; decoding one takes a tenth of the CPU time of a request that reads."""
 
 HASHER = PasswordHash([Argon2Hasher()])
 """Argon2id with the second recommended option of RFC 9106, section 4: 64 MiB of memory."""
@@ -122,6 +126,7 @@ class TokenSigner:
     def __init__(self, secret: str, issuer: str) -> None:
         self._secret = secret
         self._issuer = issuer
+        self._decode_once = lru_cache(MAX_DECODED)(self._decode)
 
     def sign(self, token_type: TokenType, claims: TokenClaims, now: datetime, lifetime: timedelta) -> str:
         """Create a token that is valid for `lifetime`."""
@@ -131,21 +136,28 @@ class TokenSigner:
 
     def verify(self, token_type: TokenType, token: str) -> TokenClaims:
         """Return the claims of a token, or raise `InvalidTokenError`; a refresh token expires by the database's clock."""
+        message = "The token is not valid, or no longer."
         try:
-            claims = jwt.decode(
-                token,
-                self._secret,
-                algorithms=[ALGORITHM],
-                issuer=self._issuer,
-                audience=token_type,
-                leeway=LEEWAY,
-                options={
-                    "require": ["iss", "aud", "iat", "exp", "sub", "sid", "jti"],
-                    "verify_iat": False,  # this server's clock may be behind
-                    "verify_exp": token_type is TokenType.ACCESS,
-                },
-            )
-            return TokenClaims(UUID(claims["sub"]), UUID(claims["sid"]), UUID(claims["jti"]))
+            claims, expires_at = self._decode_once(token_type, token)
         except (jwt.InvalidTokenError, ValueError) as error:
-            message = "The token is not valid, or no longer."
             raise InvalidTokenError(message) from error
+        if token_type is TokenType.ACCESS and datetime.now(UTC) >= expires_at + LEEWAY:
+            raise InvalidTokenError(message)
+        return claims
+
+    def _decode(self, token_type: TokenType, token: str) -> tuple[TokenClaims, datetime]:
+        """Verify all that does not change: anything but the expiry, and the issue time, which may be ahead of this clock."""
+        claims = jwt.decode(
+            token,
+            self._secret,
+            algorithms=[ALGORITHM],
+            issuer=self._issuer,
+            audience=token_type,
+            options={
+                "require": ["iss", "aud", "iat", "exp", "sub", "sid", "jti"],
+                "verify_iat": False,
+                "verify_exp": False,
+            },
+        )
+        ids = TokenClaims(UUID(claims["sub"]), UUID(claims["sid"]), UUID(claims["jti"]))
+        return ids, datetime.fromtimestamp(claims["exp"], UTC)

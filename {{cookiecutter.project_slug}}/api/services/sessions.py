@@ -50,10 +50,11 @@ class ActiveSessions:
     def __init__(self, open_session: SessionFactory) -> None:
         self._open_session = open_session
         self._checked: dict[UUID, float] = {}
+        self._ended = 0
 
     async def check(self, session_id: UUID) -> None:
         """Return if the session is active, or raise `InvalidTokenError`."""
-        now = monotonic()
+        now, ended = monotonic(), self._ended
         if now < self._checked.get(session_id, -inf) + SESSION_CHECK_SECONDS:
             return
         async with self._open_session(readonly=True) as session:
@@ -61,11 +62,13 @@ class ActiveSessions:
                 message = "The session of the token has ended."
                 raise InvalidTokenError(message)
         if len(self._checked) >= MAX_SESSIONS:
-            self.forget()
-        self._checked[session_id] = now
+            self._checked.clear()
+        if ended == self._ended:  # else a session has ended since it was read
+            self._checked[session_id] = now
 
     def forget(self, session_id: UUID | None = None) -> None:
         """Check a session, or all, the next time: it may have ended."""
+        self._ended += 1
         if session_id is None:
             self._checked.clear()
         else:
@@ -106,8 +109,5 @@ def same_attempts(email: str, address: str) -> ColumnElement[bool]:
 async def _seconds_to_wait(session: AsyncSession, now: datetime, same: ColumnElement[bool], limit: int) -> int:
     """Return the seconds until less than `limit` attempts are within the window, or 0; the newest does not count."""
     newest_first = select(LoginAttempt.attempted_at).where(same).order_by(LoginAttempt.attempted_at.desc())
-    count = await session.scalar(select(func.count()).select_from(newest_first.subquery())) or 0
-    if count <= limit:
-        return 0
     blocking = await session.scalar(newest_first.offset(limit).limit(1))
-    return max(1, ceil((blocking + WINDOW - now).total_seconds())) if blocking else 1
+    return max(1, ceil((blocking + WINDOW - now).total_seconds())) if blocking else 0

@@ -131,6 +131,22 @@ async def test_a_session_ends_by_the_clock_of_the_database(database: Database) -
         await auth.refresh(tokens.refresh_token)
 
 
+async def test_a_session_that_ends_while_it_is_checked_is_checked_again(database: Database) -> None:
+    @asynccontextmanager
+    async def end_after_reading(*, readonly: bool = False) -> AsyncIterator[AsyncSession]:
+        async with database.session(readonly=readonly) as session:
+            yield session
+        await auth.logout(tokens.refresh_token)
+
+    active = ActiveSessions(end_after_reading)
+    auth = AuthService(database.session, SIGNER, active)
+    tokens = await auth.login(EMAIL, PASSWORD, "")
+    session_id = SIGNER.verify(TokenType.ACCESS, tokens.access_token).session_id
+    await active.check(session_id)
+    with pytest.raises(InvalidTokenError):
+        await active.check(session_id)
+
+
 async def test_a_failed_login_of_one_account_does_not_count_for_another(database: Database) -> None:
     async with database.session() as session:
         row = {"email": EMAIL, "address": "192.0.2.1", "attempted_at": await get_now(session)}

@@ -76,6 +76,14 @@ def test_the_clocks_of_two_machines_may_differ_by_the_leeway() -> None:
     assert SIGNER.verify(TokenType.ACCESS, forged(exp=just_over)) == CLAIMS
 
 
+def test_a_token_that_was_valid_expires(monkeypatch: pytest.MonkeyPatch) -> None:
+    token = forged()
+    assert SIGNER.verify(TokenType.ACCESS, token) == CLAIMS
+    monkeypatch.setattr("api.services.security.LEEWAY", -2 * HOUR)
+    with pytest.raises(InvalidTokenError):
+        SIGNER.verify(TokenType.ACCESS, token)
+
+
 def test_a_token_of_a_server_whose_clock_is_ahead_is_valid() -> None:
     assert SIGNER.verify(TokenType.ACCESS, forged(iat=datetime.now(UTC) + HOUR)) == CLAIMS
 
