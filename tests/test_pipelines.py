@@ -25,17 +25,16 @@ from web import free_port, wait_for
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the commands are those of a Unix shell")
 
 WORKFLOW = ".github/workflows/ci.yml"
-LOCKS = ".github/workflows/locks.yml"
 RELEASE = ".github/workflows/release.yml"
 GITLAB = ".gitlab-ci.yml"
 SCHEMAS = {
-    **dict.fromkeys((WORKFLOW, LOCKS, RELEASE), ("github", "vendor.github-workflows")),
+    **dict.fromkeys((WORKFLOW, RELEASE), ("github", "vendor.github-workflows")),
     ".github/dependabot.yml": ("github", "vendor.dependabot"),
     GITLAB: ("gitlab", "vendor.gitlab-ci"),
 }
 # Keywords of GitLab at the place where jobs stand.
 NO_JOBS = ("workflow", "default", "variables")
-# Jobs of GitLab with tests of their own, which are other workflows on GitHub.
+# Jobs with tests of their own.
 LATER_JOBS = ("upgrade", "propose", "release")
 KNOWN_VULNERABILITY: dict[str, object] = {
     "id": "PYSEC-0000-1",
@@ -67,7 +66,7 @@ def github_steps(project: Project) -> Iterator[Step]:
     # None of the repository's secrets is set.
     shared = dict.fromkeys(workflow["env"], "")
     for name, job in workflow["jobs"].items():
-        for step in job["steps"]:
+        for step in job["steps"] if name not in LATER_JOBS else ():
             if "run" in step and step.get("if") != "failure()":
                 yield Step(name, step["run"], {**shared, **job.get("env", {}), **step.get("env", {})})
 
@@ -146,7 +145,7 @@ def test_the_workflow_holds_no_known_weakness(bake: Bake, database: str) -> None
 
 def test_each_action_is_pinned_by_its_commit_and_says_its_version(bake: Bake) -> None:
     project = bake(ci="github")
-    uses = [each for name in (WORKFLOW, LOCKS, RELEASE) for each in re.findall(r"uses: (.+)", project.text(name))]
+    uses = [each for name in (WORKFLOW, RELEASE) for each in re.findall(r"uses: (.+)", project.text(name))]
     uses.remove(f"$/{WORKFLOW}")
     assert uses
     assert [each for each in uses if not re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", each)] == []
@@ -154,8 +153,8 @@ def test_each_action_is_pinned_by_its_commit_and_says_its_version(bake: Bake) ->
 
 def test_a_workflow_may_only_read_the_code_and_ends_in_time(bake: Bake) -> None:
     project, read_only = bake(ci="github"), {"contents": "read"}
-    workflows = [read(project, name) for name in (WORKFLOW, LOCKS, RELEASE)]
-    assert [workflow["permissions"] for workflow in workflows] == [{}, {}, {}]
+    workflows = [read(project, name) for name in (WORKFLOW, RELEASE)]
+    assert [workflow["permissions"] for workflow in workflows] == [{}, {}]
     jobs = {name: job for workflow in workflows for name, job in workflow["jobs"].items()}
     # What may write has a test of its own below.
     more = {"propose": {"actions": "write", "contents": "write", "pull-requests": "write"}}
@@ -274,9 +273,9 @@ def test_the_check_says_how_to_follow_the_template_and_is_silent_where_none_is_r
 def locks_jobs(project: Project, ci: str) -> tuple[list[str], str]:
     """Return the scripts of the job that upgrades the locks, line by line, and that of the job that proposes them."""
     if ci == "github":
-        upgrade, propose = (
-            [step for step in job["steps"] if "run" in step] for job in read(project, LOCKS)["jobs"].values()
-        )
+        jobs = read(project, WORKFLOW)["jobs"]
+        assert (jobs["upgrade"]["if"], jobs["propose"]["needs"]) == ("github.event_name == 'schedule'", "upgrade")
+        upgrade, propose = ([step for step in jobs[name]["steps"] if "run" in step] for name in ("upgrade", "propose"))
         assert "token" not in json.dumps(upgrade)
         return [step["run"] for step in upgrade], propose[0]["run"]
     upgrade, propose = (read(project, GITLAB)[name] for name in ("upgrade", "propose"))
@@ -353,7 +352,7 @@ def test_the_tag_of_a_version_releases_an_image_and_tells_its_digest(
     bake: Bake, registry: str, tmp_path: Path, ci: str
 ) -> None:
     project = committed(bake(ci=ci), tmp_path / "project")
-    env = {**docker_without_attestations(tmp_path), "GITHUB_REPOSITORY": "Team/Shop", "GITHUB_REF_NAME": "v1.2.3"}
+    env = {**docker_with_the_default_builder(tmp_path), "GITHUB_REPOSITORY": "Team/Shop", "GITHUB_REF_NAME": "v1.2.3"}
     env |= {"GITHUB_ACTOR": "ada", "GITHUB_TOKEN": "x", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary")}
     env |= {"CI_REGISTRY": registry, "CI_REGISTRY_IMAGE": f"{registry}/team/shop", "CI_REGISTRY_USER": "ada"}
     env |= {"CI_REGISTRY_PASSWORD": "x", "CI_COMMIT_TAG": "v1.2.3"}
@@ -385,8 +384,8 @@ def test_a_release_needs_a_name(bake: Bake) -> None:
     assert done.stdout.startswith("Name the image: make release image=")
 
 
-def docker_without_attestations(folder: Path) -> dict[str, str]:
-    """Put a `docker` on the PATH that builds with the engine, whose builder makes no SBOM and no provenance."""
+def docker_with_the_default_builder(folder: Path) -> dict[str, str]:
+    """Put a `docker` on the PATH that builds with the engine, whose builder makes no SBOM and exports no cache."""
     (folder / "tools").mkdir()
     (folder / "docker").mkdir()
     plugins = Path.home() / ".docker" / "cli-plugins"
@@ -398,7 +397,7 @@ def docker_without_attestations(folder: Path) -> dict[str, str]:
 echo "$*" >> "{folder}/docker.log"
 case "$1 $2" in "buildx inspect" | "buildx create" | "context create") exit ;; esac
 arguments=()
-for each; do case $each in --builder | release | --sbom=* | --provenance=*) ;; *) arguments+=("$each") ;; esac; done
+for each; do case $each in --builder | release | layers | --sbom=* | --provenance=* | --set | \\*.cache-*) ;; *) arguments+=("$each") ;; esac; done
 exec {shutil.which("docker")} "${{arguments[@]}}"
 """,
         encoding="utf-8",
@@ -441,12 +440,17 @@ def test_the_audit_fails_for_a_known_vulnerability_and_where_it_can_look_up_noth
 def test_what_a_pipeline_starts_becomes_healthy(bake: Bake, tmp_path: Path, ci: str, database: str) -> None:
     answers: dict[str, Answer] = {"ci": ci, "database": database, "project_slug": "pipeline"}
     project = committed(bake(**answers), tmp_path / "pipeline")
+    env = docker_with_the_default_builder(tmp_path)
     try:
         for step in steps(project, containers=True):
             if step.script.startswith("apk "):
                 continue  # it prepares the image of Docker's client, and make is here
             # Where GitLab runs, the engine is another host.
-            passes(project, step._replace(script=step.script.replace("//docker:", "//localhost:")), {})
+            passes(project, step._replace(script=step.script.replace("//docker:", "//localhost:")), env)
+        cached = '"path": ".cache/image"' if ci == "github" else '"paths": [".cache/image"]'
+        assert cached in json.dumps(read(project, {"github": WORKFLOW, "gitlab": GITLAB}[ci]))
+        log = (tmp_path / "docker.log").read_text(encoding="utf-8")
+        assert "src=.cache/image --set *.cache-to=type=local,dest=.cache/image,mode=max" in log
     finally:
         project.run(
             "docker",

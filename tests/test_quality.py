@@ -38,8 +38,7 @@ READY_FOR_USE = {
     "api.dependencies.pagination",
     "api.models.base",
     "api.schemas.base",
-    "api.schemas.datetimes",
-    "api.schemas.money",
+    "api.schemas.types",
     "api.schemas.pagination",
     "api.services.pagination",
 }

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import MISSING, Field
 
 from api.schemas.base import RequestBody, ResponseBody, SingleLineStr
-from api.schemas.money import Amount, Money
+from api.schemas.types import Amount, Money
 
 BudgetName = Annotated[SingleLineStr, Field(max_length=80, examples=["Household"])]
 

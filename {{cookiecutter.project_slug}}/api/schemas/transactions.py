@@ -6,8 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from api.schemas.base import RequestBody, ResponseBody, SingleLineStr
-from api.schemas.datetimes import UtcDatetime
-from api.schemas.money import Amount, Money
+from api.schemas.types import Amount, Money, UtcDatetime
 
 
 class TransactionCreate(RequestBody):

@@ -6,8 +6,7 @@ from decimal import Decimal
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from api.schemas.datetimes import UtcDatetime
-from api.schemas.money import Amount, Money
+from api.schemas.types import Amount, Money, UtcDatetime
 
 amounts = TypeAdapter(Amount)
 money = TypeAdapter(Money)
