@@ -385,6 +385,31 @@ def test_a_release_needs_a_name(bake: Bake) -> None:
     assert done.stdout.startswith("Name the image: make release image=")
 
 
+@pytest.mark.slow
+@pytest.mark.docker
+@needs_engine
+def test_a_pipeline_builds_with_the_layers_that_an_earlier_one_has_left_in_the_registry(
+    bake: Bake, registry: str, tmp_path: Path
+) -> None:
+    project = committed(bake(ci="gitlab", database="sqlite"), tmp_path / "project")
+    (step,) = [step for step in gitlab_steps(project) if "buildx bake" in step.script]
+    image = f"{registry}/team/shop"
+    env = {"CI_REGISTRY": registry, "CI_REGISTRY_IMAGE": image, "CI_REGISTRY_USER": "ada", "CI_REGISTRY_PASSWORD": "x"}
+    env |= {"DOCKER_CONFIG": docker_without_attestations(tmp_path)["DOCKER_CONFIG"]}
+    first, second = (project.run("bash", "-ec", step.script, env={**step.variables, **env}) for _ in range(2))
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert f"importing cache manifest from {image}:cache\n" in second.stderr
+    assert re.search(r"importing cache.*\n(?:.*\n)*#\d+ DONE", second.stderr)
+    docker("image", "rm", f"{image}:cache")
+
+
+def test_an_image_is_built_with_the_layers_of_earlier_runs_before_it_starts(bake: Bake) -> None:
+    image = read(bake(ci="github"), WORKFLOW)["jobs"]["image"]["steps"]
+    (cached,) = [number for number, step in enumerate(image) if "bake-action" in step.get("uses", "")]
+    assert "api.cache-from=type=gha\napi.cache-to=type=gha,mode=max" in image[cached]["with"]["set"]
+    assert image[cached + 1]["run"] == "make up"
+
+
 def docker_without_attestations(folder: Path) -> dict[str, str]:
     """Put a `docker` on the PATH that builds with the engine, whose builder makes no SBOM and no provenance."""
     (folder / "tools").mkdir()
