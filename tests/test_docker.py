@@ -297,6 +297,23 @@ def test_the_image_builds_with_every_other_python(bake: Bake, version: str) -> N
     docker("rmi", tag)
 
 
+@pytest.mark.parametrize("version", ["3.11", "3.14"])
+def test_its_own_tests_pass_in_a_container_of_the_oldest_and_the_newest_python(bake: Bake, version: str) -> None:
+    if attempt("image", "inspect", f"python:{version}-slim").returncode != 0:
+        pytest.skip(f"python:{version}-slim is not here")
+    script = "cp -r /project /tests && cd /tests && python -m venv venv && . venv/bin/activate && pip install --quiet"
+    script += " --require-hashes -r requirements-dev.txt && pytest -q -p no:cacheprovider"
+    volumes = (
+        "--volume",
+        f"{bake(python_version=version).path}:/project:ro",
+        "--volume",
+        "budget-api-pip:/root/.cache",
+    )
+    done = attempt("run", "--rm", *volumes, f"python:{version}-slim", "sh", "-ec", script)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "skipped" not in done.stdout.splitlines()[-1]
+
+
 @pytest.mark.parametrize("answers", [EVERYTHING, NOTHING], ids=["everything", "nothing"])
 def test_the_image_with_every_option_and_with_none_becomes_ready(bake: Bake, answers: dict[str, Answer]) -> None:
     tag, port = "budget-api:options", free_port()
@@ -373,6 +390,15 @@ def test_the_composition_says_what_is_missing_where_there_are_no_secrets(bake: B
     done = Project(tmp_path / "project").run("docker", "compose", "config")
     assert done.returncode != 0
     assert "copy .env.example to .env and fill it in" in done.stderr
+
+
+def test_the_composition_hands_on_every_variable_of_opentelemetry(bake: Bake, tmp_path: Path) -> None:
+    shutil.copytree(bake(telemetry=True).path, tmp_path / "project")
+    with (tmp_path / "project/.env").open("a", encoding="utf-8") as file:
+        file.write("OTEL_BSP_SCHEDULE_DELAY=10\nOTEL_SERVICE_NAME=shop\n")
+    done = Project(tmp_path / "project").run("docker", "compose", "config", "--format", "json")
+    handed_on = json.loads(done.stdout)["services"]["api"]["environment"]
+    assert handed_on.items() >= {"OTEL_BSP_SCHEDULE_DELAY": "10", "OTEL_SERVICE_NAME": "shop"}.items()
 
 
 def test_the_docker_commands_of_the_readme_work_as_they_stand(copy: Project) -> None:

@@ -35,7 +35,9 @@ each_folder = pytest.mark.parametrize("folder", FOLDERS)
 
 @cache
 def render(project: Project, folder: str) -> list[Manifest]:
-    """What `kubectl apply --kustomize` would send to a cluster."""
+    """What `kubectl apply --kustomize` would send to a cluster, of an image that was released."""
+    for path in project.path.glob("deploy/overlays/*/kustomization.yaml"):
+        path.write_text(path.read_text("utf-8").replace("digest: []", f"digest: sha256:{'0' * 64}"), "utf-8")
     done = project.run("kubectl", "kustomize", f"deploy/{folder}")
     assert (done.returncode, done.stderr) == (0, "")
     return list(yaml.safe_load_all(done.stdout))
@@ -90,6 +92,14 @@ def test_the_base_holds_what_its_database_needs_and_nothing_else(bake: Bake, dat
         assert sorted(kinds) == sorted(always | own[database])
     named = {path.name for path in (project.path / "deploy/base").iterdir()} - {"kustomization.yaml"}
     assert named == set(yaml.safe_load(project.text("deploy/base/kustomization.yaml"))["resources"])
+
+
+@without_kubectl
+@pytest.mark.parametrize("name", ["staging", "production"])
+def test_an_overlay_is_refused_until_it_names_the_digest_of_an_image(name: str) -> None:
+    done = run(("kubectl", "kustomize", TEMPLATE / "deploy/overlays" / name), cwd=TEMPLATE)
+    assert done.returncode != 0
+    assert "images.digest" in done.stderr
 
 
 @without_kubectl

@@ -45,6 +45,37 @@ def test_its_tests_pass_with_exactly_the_packages_that_it_locks(
         assert "skipped" not in done.stdout.splitlines()[-1]
 
 
+def test_its_tests_pass_whatever_settings_are_exported_in_the_shell(bake: Bake, environment: Path) -> None:
+    exported = {
+        "ENVIRONMENT": "production",
+        "DATABASE_URL": "postgresql://user:password@192.0.2.1/none?sslmode=require",
+        "SQLITE_FILE": "/nowhere/app.db",
+        "MAX_BODY_BYTES": "1024",
+        "DATABASE_POOL_SIZE": "1",
+        "DATABASE_MAX_OVERFLOW": "1",
+        "DATABASE_TIMEOUT": "1",
+        "SECRET_KEY": "0123456789abcdef" * 4,
+        "REGISTRATION": "closed",
+        "ALLOWED_HOSTS": "api.example.com",
+        "CORS_ORIGINS": "https://app.example.com",
+        "DOCS": "false",
+        "FORWARDED_ALLOW_IPS": "*",
+        "LOG_LEVEL": "CRITICAL",
+        "DRAIN_SECONDS": "30",
+        "WEB_CONCURRENCY": "3",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
+        "OTEL_SERVICE_NAME": "shop",
+        "OTEL_TRACES_SAMPLER": "always_off",
+        "OTEL_TRACES_SAMPLER_ARG": "0.1",
+        **dict.fromkeys(("OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"), "none"),
+    }
+    project = bake(telemetry=True)
+    rows = re.findall(r"^\| (`[A-Z_`, ]+) \|", project.text("README.md"), re.MULTILINE)
+    assert set(re.findall(r"[A-Z_]{4,}", " ".join(rows))) == set(exported)
+    done = project.run(environment / "pytest", "-q", "-p", "no:cacheprovider", env=exported)
+    assert done.returncode == 0, done.stdout
+
+
 def test_any_two_choices_meet_in_a_combination_whose_tests_run() -> None:
     def pairs(combinations: list[dict[str, Answer]]) -> set[tuple[tuple[str, Answer], ...]]:
         return {pair for answers in combinations for pair in itertools.combinations(answers.items(), 2)}

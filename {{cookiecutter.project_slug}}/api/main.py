@@ -21,7 +21,7 @@ from api.dependencies.middleware.head import HeadMiddleware
 from api.dependencies.middleware.request_id import RequestIdMiddleware
 from api.dependencies.middleware.security_headers import SecurityHeadersMiddleware
 from api.dependencies.settings import Settings, load_settings
-from api.dependencies.telemetry import DurationMiddleware, Telemetry  # option: telemetry
+from api.dependencies.telemetry import Telemetry  # option: telemetry
 from api.routers import (
     auth,  # option: auth
     budgets,  # option: example
@@ -101,11 +101,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         )
     app.add_middleware(SecurityHeadersMiddleware, https_only=settings.in_production)
     app.add_middleware(HeadMiddleware)
-    # option: telemetry
-    if telemetry.metering:
-        app.add_middleware(DurationMiddleware, provider=telemetry.metering)
-    # end: telemetry
-    app.add_middleware(AccessLogMiddleware)
+    app.add_middleware(
+        AccessLogMiddleware,
+        record_duration=telemetry.record_duration,  # option: telemetry
+    )
     app.add_middleware(RequestIdMiddleware)
     # option: auth
     if settings.forwarded_allow_ips:

@@ -167,10 +167,8 @@ def test_two_workers_start_together_on_a_new_file_and_stop(
 ) -> None:
     (tmp_path / "served.py").write_text(SERVED, "utf-8")
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields},
         "PYTHONPATH": str(PYPROJECT.parent),
-        "ENVIRONMENT": "",
-        "DATABASE_URL": "",
         "SQLITE_FILE": str(tmp_path / "app.db"),
         # option: telemetry
         "OTEL_SDK_DISABLED": "",

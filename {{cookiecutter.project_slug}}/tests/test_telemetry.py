@@ -52,6 +52,13 @@ async def write_nowhere(word: str, session: SessionDep) -> None:
     await session.execute(text("INSERT INTO nowhere VALUES (:word)"), {"word": word})
 
 
+@router.post("/twice")
+async def write_twice(word: str, session: SessionDep) -> None:
+    await session.execute(text("CREATE TEMPORARY TABLE words (word TEXT UNIQUE)"))
+    await session.execute(text("INSERT INTO words VALUES (:word)"), {"word": word})
+    await session.execute(text("INSERT INTO words VALUES (:word)"), {"word": word})
+
+
 @router.get("/broken")
 async def fail() -> None:
     message = "it broke"
@@ -106,15 +113,22 @@ def test_a_request_is_a_span_with_its_statements_below_it(serve: Serve, send_to:
     assert read(statement.attributes)["db.query.text"].startswith("SELECT ")
 
 
-def test_no_span_has_values_of_a_request_or_statement(serve: Serve, send_to: Collector) -> None:
-    with serve() as client:
+def test_nothing_has_values_of_a_request_or_statement(
+    serve: Serve, send_to: Collector, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serve(environment="production") as client:
         assert client.get("/words/7?word=hunter2").status_code == 200
         assert client.post("/nowhere?word=hunter2").is_server_error
+        assert client.post("/twice?word=hunter2").is_server_error
     assert [span.name for span in send_to.spans if span.kind == Span.SPAN_KIND_SERVER] == [
         "GET /words/{number}",
         "POST /nowhere",
+        "POST /twice",
     ]
-    assert "hunter2" not in str(send_to.received)
+    printed = capsys.readouterr().err
+    assert "IntegrityError" in printed
+    assert "IntegrityError" in str(send_to.received)
+    assert "hunter2" not in printed + str(send_to.received)
 
 
 def test_a_statement_that_fails_is_marked(serve: Serve, send_to: Collector) -> None:

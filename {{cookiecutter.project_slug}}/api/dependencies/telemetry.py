@@ -7,7 +7,7 @@ import re
 from collections.abc import MutableMapping
 from socket import gethostname
 from threading import Thread
-from time import monotonic, perf_counter
+from time import monotonic
 from typing import Any, Self, TypeAlias
 
 from fastapi.telemetry import TelemetryConfig
@@ -29,7 +29,7 @@ from opentelemetry.trace import SpanKind, StatusCode, format_span_id, format_tra
 from pydantic_core import to_jsonable_python
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import Connection, Engine, ExceptionContext, event
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Scope
 
 from api import TITLE, VERSION
 from api.dependencies.health import HEALTH_ROUTES
@@ -92,20 +92,24 @@ class Telemetry:
 
     def __init__(self, environment: str) -> None:
         variables = Variables()
-        resource = create_resource(environment)
-        self._tracing = self.metering = self._logging = None
+        is_needed = any(map(variables.is_enabled, ("traces", "metrics", "logs")))
+        resource = create_resource(environment) if is_needed else None
+        self._tracing = self._metering = self._logging = self._duration = None
         self._log_handler: LogSender | None = None
         self._senders: list[Sender] = []
         if variables.is_enabled("traces"):
             self._tracing = TracerProvider(resource=resource, shutdown_on_exit=False)
             self._sampler, self._tracing.sampler = self._tracing.sampler, SampledRequests(self._tracing.sampler)
         if variables.is_enabled("metrics"):
-            self.metering = MeterProvider(resource=resource, shutdown_on_exit=False)
+            self._metering = MeterProvider(resource=resource, shutdown_on_exit=False)
+            self._duration = self._metering.get_meter(__name__).create_histogram(
+                "http.server.request.duration", unit="s", explicit_bucket_boundaries_advisory=DURATION_BUCKETS
+            )
         if variables.is_enabled("logs"):
             self._logging = LoggerProvider(resource=resource, shutdown_on_exit=False)
         self.config = TelemetryConfig(
             tracer_provider=self._tracing,
-            metrics=False,  # DurationMiddleware records the duration
+            metrics=False,  # AccessLogMiddleware calls record_duration
             logs=False,  # LogSender exports the log lines
             operation_spans=False,  # a span for each dependency costs as much as all others together
             exclude=self._is_excluded,
@@ -144,9 +148,9 @@ class Telemetry:
             self._tracing.add_span_processor(spans)
             trace_statements(engine, self._tracing)
             self._senders.append(spans)
-        if self.metering:
+        if self._metering:
             metrics = PeriodicExportingMetricReader(OTLPMetricExporter())
-            self.metering.add_metric_reader(metrics)
+            self._metering.add_metric_reader(metrics)
             self._senders.append(metrics)
         if self._logging:
             records = BatchLogRecordProcessor(OTLPLogExporter())
@@ -157,6 +161,18 @@ class Telemetry:
         if self._senders:
             for handler in logging.root.handlers:
                 handler.addFilter(RateLimitedWarnings())
+
+    def record_duration(self, scope: Scope, status: int, seconds: float) -> None:
+        """Record the duration of a request by method, route and status, except of health checks.
+
+        FastAPI's metrics cost three times as much: https://opentelemetry.io/docs/specs/semconv/http/http-metrics/.
+        """
+        if self._duration and scope["path"] not in HEALTH_ROUTES:
+            attributes = {"http.request.method": scope["method"], "url.scheme": scope["scheme"]}
+            attributes["http.response.status_code"] = status
+            if "route" in scope:
+                attributes["http.route"] = scope["route"].path
+            self._duration.record(seconds, attributes)
 
     def stop(self) -> None:
         """Export what is left, for up to `FLUSH_SECONDS`."""
@@ -238,42 +254,6 @@ class SampledRequests(Sampler):
     def get_description(self) -> str:
         """Describe the sampler of the variables."""
         return self._sampler.get_description()
-
-
-class DurationMiddleware:
-    """Record the duration of each request by method, route and status, except of health checks.
-
-    FastAPI's metrics cost three times as much: https://opentelemetry.io/docs/specs/semconv/http/http-metrics/.
-    """
-
-    def __init__(self, app: ASGIApp, provider: MeterProvider) -> None:
-        self.app = app
-        self._duration = provider.get_meter(__name__).create_histogram(
-            "http.server.request.duration", unit="s", explicit_bucket_boundaries_advisory=DURATION_BUCKETS
-        )
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request and record it, also when it raises."""
-        if scope["type"] != "http" or scope["path"] in HEALTH_ROUTES:
-            await self.app(scope, receive, send)
-            return
-        started = perf_counter()
-        attributes = {"http.request.method": scope["method"], "url.scheme": scope["scheme"]}
-        status = 500
-
-        async def send_and_note_status(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self.app(scope, receive, send_and_note_status)
-        finally:
-            attributes["http.response.status_code"] = status
-            if "route" in scope:
-                attributes["http.route"] = scope["route"].path
-            self._duration.record(perf_counter() - started, attributes)
 
 
 class RedactedQueries(SpanProcessor):

@@ -1,6 +1,7 @@
 """One log line for each request."""
 
 import logging
+from collections.abc import Callable  # option: telemetry
 from http import HTTPStatus
 from time import perf_counter
 from urllib.parse import quote
@@ -18,8 +19,13 @@ class AccessLogMiddleware:
     Successful health checks are logged at DEBUG. Query strings are not logged: they may hold secrets.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        record_duration: Callable[[Scope, int, float], None],  # option: telemetry
+    ) -> None:
         self.app = app
+        self.record_duration = record_duration  # option: telemetry
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request and log it, also when it raises."""
@@ -39,12 +45,14 @@ class AccessLogMiddleware:
         try:
             await self.app(scope, receive, send_and_note_status)
         finally:
+            seconds = perf_counter() - started
+            self.record_duration(scope, status, seconds)  # option: telemetry
             is_routine = scope["path"] in HEALTH_ROUTES and status < HTTPStatus.BAD_REQUEST
             level = logging.DEBUG if is_routine else logging.INFO
             if logger.isEnabledFor(level):
                 path = quote(scope["path"])
                 route = scope["route"].path if "route" in scope else None
-                duration = round((perf_counter() - started) * 1000, 1)
+                duration = round(seconds * 1000, 1)
                 fields = {
                     "method": scope["method"],
                     "path": path,
