@@ -16,6 +16,7 @@ import os
 import resource
 import signal
 import sys
+from collections import deque
 from contextlib import suppress
 from io import FileIO, TextIOWrapper
 from select import select
@@ -36,36 +37,46 @@ CLOSING_SECONDS = 1
 IDLE_SECONDS = 3
 """When it closes idle connections; gunicorn needs up to a second to stop accepting."""
 
-LOG_SECONDS = 1
-"""How long a log line waits for a pipe that is not read; the lines after it are dropped until the pipe is read again."""
+LOG_SECONDS = 0.1
+"""How long the first log line waits that finds a pipe full, whose reader may only be busy."""
+
+MAX_LOG_LINES = 1000
+"""How many lines a process keeps for a pipe that is not read; the next ones are dropped until it is read again."""
 
 
 class NonBlockingStderr(TextIOWrapper):
     """Standard error, which stops nothing when it is a pipe that is not read."""
 
-    _rest = b""
-    _dropped = 0
+    def __init__(self, file: FileIO) -> None:
+        super().__init__(file)
+        self._lines: deque[bytes] = deque()
+        self._dropped = 0
 
     def write(self, text: str, /) -> int:
-        """Write a text after the rest of the one before, or drop it while that rest has to wait."""
-        self._write_rest(seconds=0)
-        if self._rest:
+        """Write a text after those that were kept, or keep it, or drop it."""
+        self._write_lines(0)
+        seconds = 0 if self._lines else LOG_SECONDS
+        if len(self._lines) >= MAX_LOG_LINES:
             self._dropped += 1
             return len(text)
         if dropped := self._dropped:
             self._dropped = 0
             logging.getLogger("gunicorn.error").warning("%d lines of the log were dropped: it was not read", dropped)
-        self._rest += text.encode(errors="backslashreplace")
-        self._write_rest(LOG_SECONDS)
+        self._lines.append(text.encode(errors="backslashreplace"))
+        self._write_lines(seconds)
         return len(text)
 
-    def _write_rest(self, seconds: float) -> None:
-        while self._rest:
+    def _write_lines(self, seconds: float) -> None:
+        while self._lines:
             try:
-                self._rest = self._rest[os.write(self.fileno(), self._rest) :]
+                written = os.write(self.fileno(), self._lines[0])
             except BlockingIOError:
                 if not select([], [self], [], seconds)[1]:
                     return
+            else:
+                rest = self._lines.popleft()[written:]
+                if rest:  # only of a line beyond 4 KiB
+                    self._lines.appendleft(rest)
 
 
 if not sys.stderr.isatty():  # a terminal's mode is the shell's too
