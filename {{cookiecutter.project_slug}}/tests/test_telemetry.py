@@ -373,7 +373,7 @@ def test_requests_do_not_wait_for_a_collector_that_is_away(
             assert client.get("/words/7?word=hello").status_code == 200
             waits.append(time.monotonic() - started)
             time.sleep(0.01)
-        assert median(waits) < 0.2
+        assert median(waits) < 0.3  # OTEL_EXPORTER_OTLP_TIMEOUT
         stopped = time.monotonic()
     assert time.monotonic() - stopped < 10
     complaints = [line for line in capsys.readouterr().err.splitlines() if " opentelemetry." in line]
