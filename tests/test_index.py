@@ -97,7 +97,7 @@ def test_the_hook_installs_from_a_private_index(
 @pytest.mark.docker
 @needs_engine
 @needs_openssl
-@pytest.mark.parametrize("command", ["make image", "docker compose build"])
+@pytest.mark.parametrize("command", ["make image", "docker compose build", "docker build --secret"])
 def test_an_image_is_built_from_a_private_index_and_keeps_no_way_to_it(
     generate: Generate, small: Path, index: Index, tmp_path: Path, command: str
 ) -> None:
@@ -111,8 +111,12 @@ def test_an_image_is_built_from_a_private_index_and_keeps_no_way_to_it(
     for name, (old, new) in here.items():
         assert old in project.text(name)
         (project.path / name).write_text(project.text(name).replace(old, new), encoding="utf-8")
+    if command == "docker build --secret":
+        command = (
+            block_with(command).replace("build ", "build --network host --no-cache ").replace("shop", "private-index")
+        )
     try:
-        done = project.run(*command.split(), env=surroundings(index))
+        done = project.run("bash", "-ec", command, env=surroundings(index))
         assert done.returncode == 0, done.stdout + done.stderr
         assert "private_package-1.0-py3-none-any.whl" in index.served
         assert index.connections
@@ -166,5 +170,7 @@ def block_with(words: str) -> str:
 
 
 def test_every_command_of_the_page_for_teams_is_run_by_a_test() -> None:
-    run_by_tests = ("cookiecutter team:", "pip download", "UV_OFFLINE", "finish.py", "rollout.sh", "repo-review")
+    run_by_tests = ["cookiecutter team:", "docker build --secret", "pip download", "UV_OFFLINE"]
+    run_by_tests += ["cookiecutter gh:", "cruft update", "git merge", "finish.py", "rollout.sh", "repo-review"]
+    assert re.findall(r"^```$(?=\n.)", (ROOT / "docs/teams.md").read_text(encoding="utf-8"), re.MULTILINE) == []
     assert [block_with(words) for words in run_by_tests] == bash_blocks(ROOT / "docs/teams.md")

@@ -534,6 +534,36 @@ class TestTeams:
         for name in ("busy.git", "current.git", "foreign.git"):
             assert git(tmp_path / name, "branch", "--format=%(refname:short)") == "main"
 
+    def test_a_project_and_a_fork_stay_with_a_release_until_they_take_the_next(
+        self, upstream: Upstream, surroundings: dict[str, str], tmp_path: Path
+    ) -> None:
+        create, update, merge = (
+            block
+            for block in bash_blocks(ROOT / self.PAGE)
+            if any(words in block for words in ("cookiecutter gh:", "cruft update", "git merge"))
+        )
+        git(tmp_path, "clone", "--quiet", str(upstream.repository), "cookiecutter-backend.git")
+        for tag, release in (("v1.0.0", EARLIER), ("v1.1.0", NOW)):
+            git(tmp_path / "cookiecutter-backend.git", "tag", tag, upstream.commits[release])
+        config = tmp_path / "gitconfig"
+        url = f'[url "{tmp_path.as_uri()}/"]\n\tinsteadOf = https://github.com/OWNER/\n'
+        config.write_text(f"{url}[user]\n\tname = Ada\n\temail = ada@example.com\n", encoding="utf-8")
+        env = {**surroundings, "GIT_CONFIG_GLOBAL": str(config), "HOME": str(tmp_path)}
+        made = run(("bash", "-ec", create), cwd=tmp_path, env=env, typed="\n" * 20)
+        assert made.returncode == 0, made.stdout + made.stderr
+        project = Project(tmp_path / "budget-api")
+        assert record(project)["commit"] == upstream.commits[EARLIER]
+        git(project.path, "init", "--quiet")
+        commit(project.path, "Begin")
+        updated = run(("bash", "-ec", update), cwd=project.path, env=env)
+        assert updated.returncode == 0, updated.stdout + updated.stderr
+        assert record(project)["commit"] == upstream.commits[NOW]
+
+        git(tmp_path, "clone", "--quiet", "--branch", "v1.0.0", "cookiecutter-backend.git", "fork")
+        merged = run(("bash", "-ec", merge), cwd=tmp_path / "fork", env=env)
+        assert merged.returncode == 0, merged.stdout + merged.stderr
+        assert git(tmp_path / "fork", "rev-parse", "HEAD") == upstream.commits[NOW]
+
     def put(self, project: Project, folder: Path, name: str) -> None:
         """Publish a project, and clone it for the report."""
         git(folder, "clone", "--quiet", "--bare", str(project.path), f"{name}.git")
