@@ -69,7 +69,7 @@ def test_the_layout_is_the_documented_one(bake: Bake) -> None:
 def test_the_default_project_can_be_read_in_an_hour(bake: Bake) -> None:
     project = bake()
     files = set(project.files()) - {".env"}
-    assert len(files) <= 101
+    assert len(files) <= 95
     read_piece_by_piece = {*LOCKS, "docs/recipes.md"}
     assert {name for name in files - read_piece_by_piece if project.text(name).count("\n") > 300} == set()
 
