@@ -188,7 +188,8 @@ def test_exactly_the_files_without_a_value_are_copied_unrendered() -> None:
     # Cookiecutter's patterns reach into folders, and a folder that matches is removed before it is copied.
     paths = [path.relative_to(TEMPLATE).as_posix() for path in TEMPLATE.rglob("*")]
     copied = {path for path in paths if any(fnmatch.fnmatch(path, pattern) for pattern in patterns)}
-    assert copied == {name for name in template_files() if not has_value(name)}
+    setup = {name for name in template_files() if name.startswith("UNFINISHED/setup/")}
+    assert copied - {"UNFINISHED/setup"} | setup == {name for name in template_files() if not has_value(name)}
 
 
 def test_one_python_file_holds_values_and_none_holds_a_statement() -> None:
