@@ -297,23 +297,6 @@ def test_the_image_builds_with_every_other_python(bake: Bake, version: str) -> N
     docker("rmi", tag)
 
 
-@pytest.mark.parametrize("version", ["3.11", "3.14"])
-def test_its_own_tests_pass_in_a_container_of_the_oldest_and_the_newest_python(bake: Bake, version: str) -> None:
-    if attempt("image", "inspect", f"python:{version}-slim").returncode != 0:
-        pytest.skip(f"python:{version}-slim is not here")
-    script = "cp -r /project /tests && cd /tests && python -m venv venv && . venv/bin/activate && pip install --quiet"
-    script += " --require-hashes -r requirements-dev.txt && pytest -q -p no:cacheprovider"
-    volumes = (
-        "--volume",
-        f"{bake(python_version=version).path}:/project:ro",
-        "--volume",
-        "budget-api-pip:/root/.cache",
-    )
-    done = attempt("run", "--rm", *volumes, f"python:{version}-slim", "sh", "-ec", script)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "skipped" not in done.stdout.splitlines()[-1]
-
-
 @pytest.mark.parametrize("answers", [EVERYTHING, NOTHING], ids=["everything", "nothing"])
 def test_the_image_with_every_option_and_with_none_becomes_ready(bake: Bake, answers: dict[str, Answer]) -> None:
     tag, port = "budget-api:options", free_port()

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from conftest import COMPILED, EVERYTHING, Answer, Bake, Project, path_with_uv, tool
-from engine import docker, needs_engine
+from engine import attempt, docker, needs_engine
 from repository import git, imitated_gh, said
 from setup import options
 from web import free_port, wait_for
@@ -238,6 +238,32 @@ def test_what_a_pipeline_runs_passes(bake: Bake, postgresql: str, tmp_path: Path
         for step in steps(project, containers=False):
             server = {"TEST_DATABASE_URL": postgresql} if "TEST_DATABASE_URL" in step.variables else {}
             passes(project, step, {**surroundings, **database, **server})
+
+
+@pytest.mark.slow
+@pytest.mark.docker
+@needs_engine
+@pytest.mark.parametrize("version", ["3.11", "3.14"])
+def test_the_jobs_of_gitlab_pass_in_the_image_that_they_name(bake: Bake, tmp_path: Path, version: str) -> None:
+    project = committed(bake(ci="gitlab", database="sqlite", python_version=version), tmp_path / "project")
+    pipeline = read(project, GITLAB)
+    image, folder = pipeline["default"]["image"], "/builds/project"
+    if attempt("image", "inspect", image).returncode != 0:
+        pytest.skip(f"{image} is not here")
+    jobs = ("test", "lint", "lock", "audit") if version == "3.14" else ("test",)
+    script = "\n".join(
+        [*pipeline["default"]["before_script"], *(line for job in jobs for line in pipeline[job]["script"])]
+    )
+    with vulnerability_database() as database:
+        variables = database | {
+            name: value.replace("$CI_PROJECT_DIR", folder) for name, value in pipeline["variables"].items()
+        }
+        options = [word for name, value in variables.items() for word in ("--env", f"{name}={value}")]
+        options += ["--network", "host", "--volume", f"{project.path}:{folder}", "--workdir", folder]
+        done = attempt("run", "--rm", *options, image, "bash", "-eo", "pipefail", "-c", script)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^TOTAL.*\s\d+%$", done.stdout, re.MULTILINE)
+    assert " skipped" not in done.stdout
 
 
 @pytest.mark.parametrize("ci", ["github", "gitlab"])
