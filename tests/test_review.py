@@ -142,6 +142,14 @@ def test_the_command_of_the_page_for_teams_reports_by_the_address_of_a_template(
     assert done.returncode == 3, done.stderr
     assert ("\N{CROSS MARK}" in first, "is not in the template" in second) == (False, True)
 
+    options = re.findall(r"`(--(?:show|select) [^`]+)`", (ROOT / "docs/teams.md").read_text(encoding="utf-8"))
+    assert options == ["--show err", "--select IMP,END"]
+    command = f"{command.rstrip()} {' '.join(options)},TPL2"
+    env = {**surroundings(tmp_path), "BACKEND_RELEASE": "v2.0.0rc1"}
+    chosen = run(("bash", "-ec", command), cwd=tmp_path, env=env).stdout
+    assert "is 1 commit behind v2.0.0rc1" in chosen
+    assert [name for name in RULES if name in chosen] == ["TPL2"]
+
 
 def test_the_workflow_and_the_hook_of_the_page_for_teams_pass_in_a_project(
     bake: Bake, template: Path, tmp_path: Path

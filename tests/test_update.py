@@ -564,6 +564,36 @@ class TestTeams:
         assert merged.returncode == 0, merged.stdout + merged.stderr
         assert git(tmp_path / "fork", "rev-parse", "HEAD") == upstream.commits[NOW]
 
+    def test_options_of_cruft_reach_each_project_of_a_roll_out(
+        self, upstream: Upstream, surroundings: dict[str, str], tmp_path: Path
+    ) -> None:
+        earlier = upstream.make("cookiecutter", tmp_path / "earlier", EARLIER)
+        git(tmp_path, "clone", "--quiet", "--bare", str(earlier.path), "OWNER/NAME.git")
+        page = (ROOT / self.PAGE).read_text(encoding="utf-8")
+        release, option = re.findall(r"`(?:docs/rollout\.sh repos/\* )?(-- --[^`]*)`", page)
+        env = {**surroundings, "BACKEND_TEMPLATE": ADDRESS, "GIT_CONFIG_COUNT": "1"}
+        env |= {"GIT_CONFIG_KEY_0": f"url.{tmp_path.as_uri()}/.insteadOf", "GIT_CONFIG_VALUE_0": "https://github.com/"}
+        branch = f"template-{upstream.commits[NOW][:7]}"
+        for arguments, told in {
+            release.replace("v1.1.0", upstream.commits[EARLIER]): "up to date",
+            option: branch,
+        }.items():
+            done = run(("bash", "-ec", f"{ROOT}/docs/rollout.sh gh:OWNER/NAME {arguments}"), cwd=tmp_path, env=env)
+            assert done.stdout == f"{told}: gh:OWNER/NAME\n", done.stderr
+        assert git(tmp_path / "OWNER/NAME.git", "cat-file", "-t", f"{branch}:api/dependencies/telemetry.py") == "blob"
+
+    def test_a_project_of_a_portal_is_linked(
+        self, upstream: Upstream, surroundings: dict[str, str], tmp_path: Path
+    ) -> None:
+        project = upstream.make("cookiecutter", tmp_path)
+        (project.path / RECORD).unlink()
+        (command,) = re.findall(r"`(cruft link .*?)`", (ROOT / self.PAGE).read_text(encoding="utf-8"))
+        command = command.replace("https://github.com/OWNER/cookiecutter-backend.git", ADDRESS)
+        done = run(("bash", "-ec", command), cwd=project.path, env=surroundings, typed="\n" * 20)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert record(project)["commit"] == upstream.commits[NOW]
+        assert upstream.cruft(project, "diff", "--exit-code").stdout == ""
+
     def put(self, project: Project, folder: Path, name: str) -> None:
         """Publish a project, and clone it for the report."""
         git(folder, "clone", "--quiet", "--bare", str(project.path), f"{name}.git")
