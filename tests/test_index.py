@@ -163,6 +163,16 @@ def test_pip_needs_no_network_either(generate: Generate, small: Path, tmp_path: 
     assert project.run("venv/bin/python", "-B", "-c", "import api.main").returncode == 0
 
 
+@pytest.mark.slow
+def test_a_limit_of_age_is_lifted_as_the_page_for_teams_says(copy: Project, tmp_path: Path) -> None:
+    (lift,) = re.findall(r"`(export UV_EXCLUDE_NEWER=.*?)`", (ROOT / "docs/teams.md").read_text(encoding="utf-8"))
+    (tmp_path / "uv.toml").write_text('exclude-newer = "2020-01-01T00:00:00Z"\n', encoding="utf-8")
+    env = {"UV_CONFIG_FILE": str(tmp_path / "uv.toml")}
+    assert "No solution found" in copy.run("make", "lock", env=env).stderr
+    lifted = copy.run("bash", "-ec", f"{lift}\nmake lock", env=env)
+    assert lifted.returncode == 0, lifted.stderr
+
+
 def block_with(words: str) -> str:
     """Give the commands on the page for teams that hold these words."""
     (block,) = (block for block in bash_blocks(ROOT / "docs/teams.md") if words in block)
