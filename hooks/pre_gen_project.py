@@ -185,7 +185,7 @@ def main(answers: Mapping[str, object], project: Path) -> int:
     print("\nThese answers cannot be used; nothing was generated:\n", *report, sep="\n", file=sys.stderr, flush=True)
     parts = Path(str(answers.get("project_slug"))).parts
     with suppress(OSError):  # of a slug with slashes, cookiecutter would leave the empty folders that it has made
-        for folder in (project, *project.parents)[: len(parts) if len(parts) > 1 else 0]:
+        for folder in (project, *project.parents)[: len(parts) if parts[1:] and parts[0] not in ("..", "/") else 0]:
             folder.rmdir()
     return 1
 
