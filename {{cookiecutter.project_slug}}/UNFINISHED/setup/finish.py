@@ -89,9 +89,9 @@ def main(project: Path) -> int:
         run_checks(checks)
     git_init = "" if git(files, project, "rev-parse", "--git-dir") else "git init --initial-branch main"
     report(summary(str(answers["project_name"]), project, enabled, [updates, files, env, *checks], git_init))
-    if files.result.startswith("ok"):
-        shutil.rmtree(unfinished)
     failed = [step for step in (files, env, *checks) if not step.result.startswith("ok")]
+    if files not in failed:
+        shutil.rmtree(unfinished)
     if failed and is_yes(os.environ.get("BACKEND_STRICT", "")):
         report("BACKEND_STRICT is set and not all is ok: a new project is deleted, but with --keep-project-on-failure.")
         return 1
