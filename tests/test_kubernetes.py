@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import kubernetes_validate
@@ -36,9 +37,11 @@ each_folder = pytest.mark.parametrize("folder", FOLDERS)
 @cache
 def render(project: Project, folder: str) -> list[Manifest]:
     """What `kubectl apply --kustomize` would send to a cluster, of an image that was released."""
-    for path in project.path.glob("deploy/overlays/*/kustomization.yaml"):
-        path.write_text(path.read_text("utf-8").replace("digest: []", f"digest: sha256:{'0' * 64}"), "utf-8")
-    done = project.run("kubectl", "kustomize", f"deploy/{folder}")
+    with TemporaryDirectory() as temporary:
+        deploy = shutil.copytree(project.path / "deploy", Path(temporary, "deploy"))
+        for path in deploy.glob("overlays/*/kustomization.yaml"):
+            path.write_text(path.read_text("utf-8").replace("digest: []", f"digest: sha256:{'0' * 64}"), "utf-8")
+        done = run(("kubectl", "kustomize", str(deploy / folder)), cwd=project.path)
     assert (done.returncode, done.stderr) == (0, "")
     return list(yaml.safe_load_all(done.stdout))
 
