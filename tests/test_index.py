@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT, TEMPLATE, Generate, Project, copy_template, path_with_uv, run
 from engine import docker, needs_engine
 from index import OPENSSL, PASSWORD, Index, locked, private_index, write_wheel
-from test_project import bash_blocks
+from test_project import bash_blocks, block_with
 
 pytestmark = [
     pytest.mark.slow,
@@ -171,12 +171,6 @@ def test_a_limit_of_age_is_lifted_as_the_page_for_teams_says(copy: Project, tmp_
     assert "No solution found" in copy.run("make", "lock", env=env).stderr
     lifted = copy.run("bash", "-ec", f"{lift}\nmake lock", env=env)
     assert lifted.returncode == 0, lifted.stderr
-
-
-def block_with(words: str) -> str:
-    """Give the commands on the page for teams that hold these words."""
-    (block,) = (block for block in bash_blocks(ROOT / "docs/teams.md") if words in block)
-    return block
 
 
 def test_every_command_of_the_page_for_teams_is_run_by_a_test() -> None:

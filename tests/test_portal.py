@@ -14,7 +14,7 @@ import yaml
 from conftest import NOTHING, ROOT, Answer, Bake, Project, run, tool
 from repository import commit, git
 from scripts import backstage
-from test_index import block_with
+from test_project import block_with
 
 TEMPLATE_YAML: dict[str, Any] = yaml.safe_load(backstage.template_yaml())
 STEPS = {step["action"]: step["input"] for step in TEMPLATE_YAML["spec"]["steps"]}

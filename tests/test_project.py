@@ -185,6 +185,12 @@ def bash_blocks(page: Path) -> list[str]:
     return re.findall(r"^ *```bash\n(.*?)^ *```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
+def block_with(words: str) -> str:
+    """Give the commands on the page for teams that hold these words."""
+    (block,) = (block for block in bash_blocks(ROOT / "docs/teams.md") if words in block)
+    return block
+
+
 def readme_blocks(project: Project) -> list[str]:
     """Give those of a project's README."""
     return bash_blocks(project.path / "README.md")

@@ -15,7 +15,7 @@ from cookiecutter_backend_review.plugin import RULES
 from cookiecutter_backend_review.rendering import PROJECT_OWNED
 from planted import BROKEN, DRIFTED, EDITED, FOREIGN, FOREIGN_FAULTS, NEW, REMOVED, Faults
 from repository import commit, git
-from test_index import block_with
+from test_project import block_with
 
 Review = Callable[..., dict[str, Any]]
 

@@ -13,7 +13,7 @@ import pytest
 
 from conftest import PAIRWISE, ROOT, TEMPLATE, TEMPLATE_FOLDERS, Answer, Generate, Project, copy_template, run, tool
 from repository import commit, git
-from test_project import bash_blocks, readme_blocks, remove_the_example
+from test_project import block_with, readme_blocks, remove_the_example
 from test_secrets import secrets_of
 
 ADDRESS = "https://git.example.com/team/cookiecutter-backend.git"
@@ -469,7 +469,7 @@ class TestTeams:
         page = (ROOT / self.PAGE).read_text(encoding="utf-8")
         (config,) = re.findall(r"^```yaml\n(default_context:.*?)^```", page, re.MULTILINE | re.DOTALL)
         (tmp_path / "team.yaml").write_text(config, encoding="utf-8")
-        (command,) = (block for block in bash_blocks(ROOT / self.PAGE) if "cookiecutter team:" in block)
+        command = block_with("cookiecutter team:")
         env = {**surroundings, "COOKIECUTTER_CONFIG": str(tmp_path / "team.yaml")}
         done = run(("bash", "-ec", command), cwd=tmp_path, env=env, typed="\n" * 20)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -511,8 +511,7 @@ class TestTeams:
         self.put(current, tmp_path, "vanished")
         shutil.rmtree(tmp_path / "vanished.git")
 
-        (command,) = (block for block in bash_blocks(ROOT / self.PAGE) if "rollout.sh" in block)
-        command = command.replace("https://github.com/OWNER/cookiecutter-backend.git", ADDRESS)
+        command = block_with("rollout.sh").replace("https://github.com/OWNER/cookiecutter-backend.git", ADDRESS)
         branch = f"template-{upstream.commits[NOW][:7]}"
         for proposed in (branch, f"{branch} was there"):
             done = run(("bash", "-ec", command), cwd=tmp_path, env=surroundings)
@@ -537,11 +536,7 @@ class TestTeams:
     def test_a_project_and_a_fork_stay_with_a_release_until_they_take_the_next(
         self, upstream: Upstream, surroundings: dict[str, str], tmp_path: Path
     ) -> None:
-        create, update, merge = (
-            block
-            for block in bash_blocks(ROOT / self.PAGE)
-            if any(words in block for words in ("cookiecutter gh:", "cruft update", "git merge"))
-        )
+        create, update, merge = map(block_with, ("cookiecutter gh:", "cruft update", "git merge"))
         git(tmp_path, "clone", "--quiet", str(upstream.repository), "cookiecutter-backend.git")
         for tag, release in (("v1.0.0", EARLIER), ("v1.1.0", NOW)):
             git(tmp_path / "cookiecutter-backend.git", "tag", tag, upstream.commits[release])
